@@ -1,0 +1,174 @@
+//! One cache per kind: a single writer (its watch), many readers.
+//!
+//! Readers take a [`Cache::snapshot`] (cheap: cached per version) or look one object up. A relist replaces the whole
+//! content at once: no reader ever sees half of it.
+
+use super::kinds::{Deployment, EndpointSlice, Event, Kind, Namespace, Node, Pod, ReplicaSet, Service};
+use parking_lot::{Mutex, RwLock};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+use wire::{Millis, Say};
+
+/// Namespace (empty for cluster-scoped kinds) and name.
+pub type Name = (Arc<str>, Arc<str>);
+
+/// The objects of one snapshot, sorted by namespace, then name.
+pub type Snapshot<K> = Arc<[Arc<K>]>;
+
+/// How current a cache is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sync {
+    /// The first list is not whole yet: how many objects so far.
+    Loading(u32),
+    /// A watch is open; everything up to now is in.
+    Live,
+    /// The watch is broken since a time, and why; the content is the last known.
+    Stale(Millis, Say),
+    /// Our own account may not list this kind: what is missing.
+    Denied(Say),
+    /// This kind is not watched in this process.
+    Off,
+}
+
+/// Reader's and writer's shared half. Cheap to clone.
+pub struct Cache<K> {
+    shared: Arc<Shared<K>>,
+}
+
+struct Shared<K> {
+    /// Held for one lookup, one insertion or one copy; never across an `await`.
+    objects: RwLock<BTreeMap<Name, Arc<K>>>,
+    /// The snapshot of a version, made when somebody asks for it.
+    snapshot: Mutex<(u64, Snapshot<K>)>,
+    /// Version: moves with every change of content or of `sync`.
+    version: watch::Sender<u64>,
+    sync: RwLock<Sync>,
+}
+
+/// The caches of all kinds.
+#[derive(Clone, Debug)]
+pub struct Objects {
+    pub nodes: Cache<Node>,
+    pub namespaces: Cache<Namespace>,
+    pub pods: Cache<Pod>,
+    pub replica_sets: Cache<ReplicaSet>,
+    pub deployments: Cache<Deployment>,
+    pub services: Cache<Service>,
+    pub endpoint_slices: Cache<EndpointSlice>,
+    pub events: Cache<Event>,
+}
+
+// === impl Cache ===
+
+impl<K> Clone for Cache<K> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<K> std::fmt::Debug for Cache<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cache({}, {:?})", self.shared.objects.read().len(), *self.shared.sync.read())
+    }
+}
+
+impl<K: Kind> Default for Cache<K> {
+    fn default() -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                objects: RwLock::new(BTreeMap::new()),
+                snapshot: Mutex::new((0, Arc::new([]))),
+                version: watch::Sender::new(0),
+                sync: RwLock::new(Sync::Off),
+            }),
+        }
+    }
+}
+
+impl<K: Kind> Cache<K> {
+    /// All objects as of now, sorted by namespace and name. Made once per version.
+    pub fn snapshot(&self) -> Snapshot<K> {
+        let mut cached = self.shared.snapshot.lock();
+        let objects = self.shared.objects.read();
+        let version = *self.shared.version.borrow();
+        if cached.0 != version {
+            *cached = (version, objects.values().cloned().collect());
+        }
+        Arc::clone(&cached.1)
+    }
+
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        self.shared.objects.read().get(&(Arc::from(namespace), Arc::from(name))).cloned()
+    }
+
+    pub fn len(&self) -> usize {
+        self.shared.objects.read().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn sync(&self) -> Sync {
+        self.shared.sync.read().clone()
+    }
+
+    /// Moves whenever content or [`Sync`] change. A receiver that sleeps through many versions wakes once.
+    pub fn version(&self) -> watch::Receiver<u64> {
+        self.shared.version.subscribe()
+    }
+
+    /// Puts an object in or replaces it; nobody is woken when nothing the product reads of it changed.
+    pub fn put(&self, object: K) {
+        let name = (Arc::clone(&object.meta().namespace), Arc::clone(&object.meta().name));
+        let mut objects = self.shared.objects.write();
+        if objects.get(&name).is_some_and(|known| **known == object) {
+            return;
+        }
+        objects.insert(name, Arc::new(object));
+        self.moved();
+    }
+
+    pub fn remove(&self, namespace: &str, name: &str) {
+        let mut objects = self.shared.objects.write();
+        if objects.remove(&(Arc::from(namespace), Arc::from(name))).is_some() {
+            self.moved();
+        }
+    }
+
+    /// Replaces everything at once.
+    pub fn replace(&self, list: Vec<K>) {
+        let fresh = list
+            .into_iter()
+            .map(|object| ((Arc::clone(&object.meta().namespace), Arc::clone(&object.meta().name)), Arc::new(object)))
+            .collect();
+        let old = std::mem::replace(&mut *self.shared.objects.write(), fresh);
+        self.moved();
+        drop(old); // outside the lock: freeing 150,000 objects takes a while
+    }
+
+    pub fn set_sync(&self, sync: Sync) {
+        *self.shared.sync.write() = sync;
+        self.moved();
+    }
+
+    fn moved(&self) {
+        self.shared.version.send_modify(|version| *version += 1);
+    }
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Self {
+            nodes: Cache::default(),
+            namespaces: Cache::default(),
+            pods: Cache::default(),
+            replica_sets: Cache::default(),
+            deployments: Cache::default(),
+            services: Cache::default(),
+            endpoint_slices: Cache::default(),
+            events: Cache::default(),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Listeners, routes, headers, embedded files.
+
+pub mod tls;

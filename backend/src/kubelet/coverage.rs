@@ -1,0 +1,62 @@
+//! How well the kubelets answer: per node the last good scrape and the present problem.
+
+use parking_lot::RwLock;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+use wire::{Millis, Say};
+
+/// One node's scrape health.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodeCoverage {
+    /// Start of the last good scrape; `None` before the first.
+    pub good: Option<Millis>,
+    /// How long it took, milliseconds.
+    pub took: u32,
+    /// Consecutive failures since.
+    pub failures: u32,
+    /// The present problem: a reason code of `metrics-api.md` 4.5 with object, cause and remedy as parameters.
+    pub problem: Option<Say>,
+    /// Since when there is a problem.
+    pub since: Option<Millis>,
+}
+
+/// All nodes' scrape health; written by the scraper, read by everyone. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    nodes: RwLock<BTreeMap<Arc<str>, NodeCoverage>>,
+    version: watch::Sender<u64>,
+}
+
+impl Coverage {
+    pub fn get(&self, node: &str) -> Option<NodeCoverage> {
+        self.shared.nodes.read().get(node).cloned()
+    }
+
+    /// Nodes that answered last time, of how many.
+    pub fn answering(&self) -> (u32, u32) {
+        let nodes = self.shared.nodes.read();
+        let good = nodes.values().filter(|node| node.good.is_some() && node.failures == 0).count();
+        (u32::try_from(good).unwrap_or(u32::MAX), u32::try_from(nodes.len()).unwrap_or(u32::MAX))
+    }
+
+    pub fn set(&self, node: &str, coverage: NodeCoverage) {
+        self.shared.nodes.write().insert(Arc::from(node), coverage);
+        self.shared.version.send_modify(|version| *version += 1);
+    }
+
+    /// Forgets nodes that are no more.
+    pub fn retain(&self, known: impl Fn(&str) -> bool) {
+        self.shared.nodes.write().retain(|name, _| known(name));
+        self.shared.version.send_modify(|version| *version += 1);
+    }
+
+    pub fn version(&self) -> watch::Receiver<u64> {
+        self.shared.version.subscribe()
+    }
+}

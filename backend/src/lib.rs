@@ -1,0 +1,12 @@
+//! Taffrail's server. Data enters through [`cluster`] (API server) and [`kubelet`], is decoded once and flows down to
+//! [`metrics_api`], [`live`] and the rest; nothing below calls up. [`app`] is the only module that knows every part.
+
+pub mod cluster;
+pub mod history;
+pub mod http;
+pub mod kubelet;
+pub mod live;
+pub mod metrics_api;
+pub mod printers;
+pub mod session;
+pub mod topology;

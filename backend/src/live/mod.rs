@@ -1,0 +1,1 @@
+//! The live link: one socket per browser, views, differences, credits.

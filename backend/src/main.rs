@@ -1,0 +1,2 @@
+//! flags → config → run → exit code
+fn main() {}

@@ -1,0 +1,1 @@
+//! kubectl's columns, words and ages; pure: (facts, now) → cells.
