@@ -1,0 +1,74 @@
+// The demo in a browser: sign-in, every page, both themes, the link.
+import { test, expect } from '@playwright/test';
+import AxeBuilder from '@axe-core/playwright';
+import { taffrail } from '../lib/taffrail.js';
+import { mkdirSync } from 'node:fs';
+
+let demo;
+let url;
+let token;
+
+test.beforeAll(async () => {
+  mkdirSync('shots', { recursive: true });
+  demo = await taffrail(['demo', '--listen=127.0.0.1:0'], /open (http:\S+)[\s\S]*?token (\S+)/);
+  [, url, token] = demo.match;
+});
+test.afterAll(async () => demo?.stop());
+
+/** No page may complain: a console error or a CSP report fails the test. */
+test.beforeEach(async ({ page }) => {
+  const complaints = [];
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.complaints = complaints;
+});
+test.afterEach(async ({ page }, info) => {
+  const expected = info.annotations.filter((a) => a.type === 'expects').map((a) => new RegExp(a.description));
+  expect(page.complaints.filter((text) => !expected.some((known) => known.test(text)))).toEqual([]);
+});
+
+/** What the browser itself logs of an answer that is not 2xx is expected where a refusal is the subject. */
+const expects = (description) => test.info().annotations.push({ type: 'expects', description });
+
+async function signIn(page, path = '') {
+  expects('401'); // who am I: nobody yet
+  await page.goto(url + path);
+  await page.getByRole('textbox', { name: 'Token' }).fill(token);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page.getByRole('navigation')).toBeVisible();
+}
+
+test('signs in with a token and sees the cluster', async ({ page }) => {
+  await signIn(page);
+  await expect(page.getByRole('heading', { level: 1 })).toContainText(/need you|needs you|All is well/);
+  await expect(page.locator('canvas').first()).toBeVisible();
+  await page.screenshot({ path: 'shots/overview-dark.png' });
+});
+
+test('a pod that kubectl would show is in the table, and its drawer has its own address', async ({ page }) => {
+  await signIn(page, 'pod');
+  await expect(page.getByRole('row')).not.toHaveCount(0);
+  await expect(page.getByText('CrashLoopBackOff').first()).toBeVisible();
+  await page.getByText('CrashLoopBackOff').first().click();
+  await expect(page).toHaveURL(/\/pod\/[^/]+\/[^/?]+/);
+  await page.screenshot({ path: 'shots/pod-dark.png' });
+  await page.keyboard.press('Escape');
+  await expect(page).toHaveURL(/\/pod(\?|$)/);
+});
+
+for (const [path, name] of [['', 'overview'], ['node', 'nodes'], ['pod', 'pods'], ['deployment', 'deployments'], ['service', 'services'], ['topology', 'map']]) {
+  for (const theme of ['dark', 'light']) {
+    for (const [width, height] of [[1440, 900], [390, 844]]) {
+      test(`${name} ${theme} ${width}`, async ({ page }) => {
+        await page.setViewportSize({ width, height });
+        await page.addInitScript((wanted) => localStorage.setItem('theme', wanted), theme);
+        await signIn(page, path);
+        await expect(page.locator('main')).toBeVisible();
+        await expect(page.locator('html')).toHaveAttribute('data-theme', theme);
+        await page.screenshot({ path: `shots/${name}-${theme}-${width}.png` });
+        const serious = (await new AxeBuilder({ page }).analyze()).violations.filter((v) => ['serious', 'critical'].includes(v.impact));
+        expect(serious.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(' | ')}`)).toEqual([]);
+      });
+    }
+  }
+}
