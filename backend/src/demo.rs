@@ -1,0 +1,85 @@
+//! `taffrail demo`: starts the simulated cluster, points an ordinary configuration at it, and runs the product. The
+//! only module of the product that knows the simulator; everything behind it is the production path.
+
+use crate::app;
+use crate::config::{Demo, Serve};
+use anyhow::Context as _;
+use clap::Parser as _;
+use std::path::{Path, PathBuf};
+
+/// # Errors
+/// When the simulator or the product cannot start, or stopped by themselves.
+pub fn run(flags: Demo, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("sim").enable_all().build()?;
+    let config = sim::Config { nodes: flags.nodes, pods_per_node: flags.pods_per_node, seed: flags.seed, ..sim::Config::default() };
+    let cluster = runtime.block_on(sim::Cluster::start(config)).context("the simulated cluster does not start")?;
+    let folder = match flags.kubeconfigs {
+        Some(folder) => folder,
+        None => std::env::temp_dir().join(format!("taffrail-demo-{}", std::process::id())),
+    };
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let people = [sim::Who::Admin, sim::Who::Viewer, sim::Who::Nobody, sim::Who::Taffrail];
+    for who in people {
+        write(&folder, who.name(), &cluster.kubeconfig(who))?;
+    }
+
+    let serve = serve(&folder, &flags);
+    let admin = folder.join("admin.kubeconfig");
+    let hint = Hint { token: cluster.token(sim::Who::Admin), viewer: cluster.token(sim::Who::Viewer), kubeconfig: admin };
+    let end = app::run_with(serve, stop, app::Extra {
+        listen: Some(flags.listen),
+        serving: Box::new(move |served: &app::Served| {
+            if let Some(secure) = served.secure {
+                cluster.aggregate(secure, &served.secure_ca);
+            }
+            hint.print(served);
+            Box::new(cluster)
+        }),
+    });
+    // What we wrote goes with us; a leftover in the temporary folder is no reason to fail.
+    let _ = std::fs::remove_dir_all(&folder);
+    drop(runtime);
+    end
+}
+
+/// The command line that a person would type against a real cluster.
+fn serve(folder: &Path, flags: &Demo) -> Serve {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: Serve,
+    }
+    let mut serve = Line::parse_from(["taffrail"]).serve;
+    serve.kubeconfig = Some(folder.join("taffrail.kubeconfig"));
+    serve.bind_address = std::net::Ipv4Addr::LOCALHOST.into();
+    serve.cluster_name = Some("demo".to_owned());
+    serve.kubelet_preferred_address_types = vec!["InternalIP".to_owned()];
+    serve.kubelet_use_node_status_port = true;
+    serve.metric_resolution = flags.metric_resolution;
+    serve.kubelet_request_timeout = flags.metric_resolution * 9 / 10;
+    serve.ui_port = 0;
+    serve
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+    let path = folder.join(format!("{name}.kubeconfig"));
+    std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+struct Hint {
+    token: String,
+    viewer: String,
+    kubeconfig: PathBuf,
+}
+
+impl Hint {
+    /// For the person who typed `taffrail demo`; on standard output, because it is the command's result.
+    fn print(&self, served: &app::Served) {
+        if let Some(address) = served.plain {
+            println!("\n  open http://{address}/");
+        }
+        println!("  sign in with the token {}", self.token);
+        println!("  or, as a viewer of two namespaces, {}", self.viewer);
+        println!("  kubectl: export KUBECONFIG={}\n", self.kubeconfig.display());
+    }
+}
