@@ -1,0 +1,79 @@
+//! Our own account: from `--kubeconfig`, or the service account of the pod we run in. What kubelets are shown of it.
+
+use crate::kubelet::{KubeletCredentials, TokenSource};
+use anyhow::Context as _;
+use base64::Engine as _;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use std::path::Path;
+
+/// Client and configuration of our own account.
+#[derive(Clone)]
+pub struct Account {
+    pub config: kube::Config,
+    pub client: kube::Client,
+    pub kubelet: KubeletCredentials,
+}
+
+impl std::fmt::Debug for Account {
+    /// Never prints a credential.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Account({})", self.config.cluster_url)
+    }
+}
+
+/// # Errors
+/// When there is neither a kubeconfig nor a service account, or the file makes no sense.
+pub async fn read(kubeconfig: Option<&Path>) -> anyhow::Result<Account> {
+    let mut config = match kubeconfig {
+        Some(path) => {
+            let file = Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig: reading {}", path.display()))?;
+            kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+                .await
+                .with_context(|| format!("--kubeconfig: {}", path.display()))?
+        }
+        None => kube::Config::incluster().context(
+            "not in a pod (no service account found): give --kubeconfig, or try `taffrail demo` for a simulated cluster",
+        )?,
+    };
+    // Watches are long and quiet: the loop that reads them has its own idea of silence.
+    config.read_timeout = None;
+    let kubelet = credentials(&config)?;
+    let client = kube::Client::try_from(config.clone()).context("making a client of the kubeconfig")?;
+    Ok(Account { config, client, kubelet })
+}
+
+fn credentials(config: &kube::Config) -> anyhow::Result<KubeletCredentials> {
+    use kube::config::AuthInfo;
+    let AuthInfo { token, token_file, client_certificate, client_certificate_data, client_key, client_key_data, .. } =
+        &config.auth_info;
+    let decode = |data: &str| base64::engine::general_purpose::STANDARD.decode(data.trim()).context("a certificate in the kubeconfig is not base64");
+    let file = |path: &str| std::fs::read(path).with_context(|| format!("reading {path}"));
+    let pem = |data: Option<&str>, path: Option<&str>| match (data, path) {
+        (Some(data), _) => decode(data).map(Some),
+        (None, Some(path)) => file(path).map(Some),
+        (None, None) => Ok(None),
+    };
+    use kube::config::ExposeSecret as _;
+    Ok(KubeletCredentials {
+        token: match (token_file, token) {
+            (Some(path), _) => TokenSource::File(path.into()),
+            (None, Some(token)) => TokenSource::Static(token.expose_secret().to_owned()),
+            (None, None) => TokenSource::None,
+        },
+        ca_pem: config.root_cert.as_ref().map(|chain| chain.iter().flat_map(|der| encode(der).into_bytes()).collect()),
+        client_cert_pem: pem(client_certificate_data.as_deref(), client_certificate.as_deref())?,
+        client_key_pem: pem(client_key_data.as_ref().map(|data| data.expose_secret()), client_key.as_deref())?,
+    })
+}
+
+/// A DER certificate as PEM.
+fn encode(der: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in text.as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
+}
