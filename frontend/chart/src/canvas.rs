@@ -25,11 +25,14 @@ pub struct Canvas {
     context: CanvasRenderingContext2d,
     /// CSS pixels.
     size: (u32, u32),
-    stroke: Option<(BackendColor, u32)>,
-    fill: Option<BackendColor>,
+    stroke: Option<(Ink, u32)>,
+    fill: Option<Ink>,
     font: String,
     anchor: Option<(&'static str, &'static str)>,
 }
+
+/// A colour that can be compared: channels and the bits of alpha.
+type Ink = ((u8, u8, u8), u64);
 
 type Drawn = Result<(), DrawingErrorKind<Refused>>;
 
@@ -48,18 +51,18 @@ impl Canvas {
     }
 
     fn stroke_with<S: BackendStyle>(&mut self, style: &S) {
-        let wanted = (style.color(), style.stroke_width());
+        let wanted = (ink(style.color()), style.stroke_width());
         if self.stroke != Some(wanted) {
-            self.context.set_stroke_style_str(&css(wanted.0));
+            self.context.set_stroke_style_str(&css(style.color()));
             self.context.set_line_width(f64::from(wanted.1));
             self.stroke = Some(wanted);
         }
     }
 
     fn fill_with(&mut self, color: BackendColor) {
-        if self.fill != Some(color) {
+        if self.fill != Some(ink(color)) {
             self.context.set_fill_style_str(&css(color));
-            self.fill = Some(color);
+            self.fill = Some(ink(color));
         }
     }
 
@@ -172,6 +175,10 @@ impl DrawingBackend for Canvas {
 
 fn refused(error: &JsValue) -> Refused {
     Refused(format!("{error:?}"))
+}
+
+fn ink(color: BackendColor) -> Ink {
+    (color.rgb, color.alpha.to_bits())
 }
 
 fn css(color: BackendColor) -> String {
