@@ -134,7 +134,8 @@ fn accepts(request: &HeaderMap, encoding: &str) -> bool {
     values.flat_map(|value| value.split(',')).any(|offer| {
         let mut parts = offer.split(';').map(str::trim);
         let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(encoding));
-        let refused = parts.filter_map(|part| part.strip_prefix("q=")).any(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0));
+        let refused =
+            parts.filter_map(|part| part.strip_prefix("q=")).any(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0));
         named && !refused
     })
 }
@@ -142,7 +143,10 @@ fn accepts(request: &HeaderMap, encoding: &str) -> bool {
 fn matches(request: &HeaderMap, tag: &HeaderValue) -> bool {
     let ours = tag.to_str().unwrap_or_default();
     let values = request.get_all(IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(|value| value.trim().trim_start_matches("W/")).any(|value| value == ours)
+    values
+        .flat_map(|value| value.split(','))
+        .map(|value| value.trim().trim_start_matches("W/"))
+        .any(|value| value == ours)
 }
 
 fn kind(path: &str) -> &'static str {

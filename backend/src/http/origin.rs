@@ -79,7 +79,9 @@ mod tests {
 
     #[track_caller]
     fn check(headers: &[(&'static str, &str)], expected: bool) {
-        let map = headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
+        let map = headers
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
         let peer = Peer { address: "10.0.0.9:1".parse().unwrap(), tls: true, certificates: [].into() };
         let config = OriginConfig {
             public_urls: vec!["https://public.example/taffrail".into()],
@@ -96,7 +98,10 @@ mod tests {
         check(&[("origin", "http://localhost:8001"), ("host", "127.0.0.1:6443")], true);
         check(&[("origin", "http://127.0.0.2:1"), ("host", "x")], true);
         check(&[("origin", "https://[::1]:8443"), ("host", "x")], true);
-        check(&[("origin", "https://f.example"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "f.example")], true);
+        check(
+            &[("origin", "https://f.example"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "f.example")],
+            true,
+        );
         check(&[("host", "x")], true);
     }
 
@@ -110,6 +115,9 @@ mod tests {
         check(&[("origin", "null"), ("host", "x")], false);
         check(&[("origin", "file://localhost"), ("host", "x")], false);
         check(&[("cookie", "a=b"), ("host", "x")], false);
-        check(&[("origin", "http://f.example"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "f.example")], false);
+        check(
+            &[("origin", "http://f.example"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "f.example")],
+            false,
+        );
     }
 }

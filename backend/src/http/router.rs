@@ -27,8 +27,22 @@ const MOST_HEADERS: usize = 100;
 const LONGEST_URL: usize = 8 * 1024;
 /// First segments that are no pages.
 const SERVICES: [&str; 16] = [
-    "a", "api", "session", "claim", "sign-out", "oidc-start", "oidc-callback", "ws", "stream", "poll", "send", "blob",
-    "text", "healthz", "readyz", "place",
+    "a",
+    "api",
+    "session",
+    "claim",
+    "sign-out",
+    "oidc-start",
+    "oidc-callback",
+    "ws",
+    "stream",
+    "poll",
+    "send",
+    "blob",
+    "text",
+    "healthz",
+    "readyz",
+    "place",
 ];
 
 /// What is set from outside.
@@ -163,13 +177,17 @@ impl Inner {
         if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > LONGEST_URL) {
             return refuse(StatusCode::URI_TOO_LONG, "URL is longer than 8 KiB");
         }
+        if let Some(redirect) = self.config.below(request.uri()) {
+            return Err(Box::new(redirect));
+        }
         if !self.config.rebase(request) {
             return refuse(StatusCode::NOT_FOUND, "outside of --base-path");
         }
         if request.method() == Method::OPTIONS {
             return refuse(StatusCode::METHOD_NOT_ALLOWED, "no cross-origin requests here");
         }
-        let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let length =
+            request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if length.is_some_and(|length| length > LARGEST_BODY) {
             return refuse(StatusCode::PAYLOAD_TOO_LARGE, "body is larger than 64 KiB");
         }
@@ -215,8 +233,11 @@ fn typed(headers: &HeaderMap) -> bool {
 impl Config {
     /// The connection's peer; `tls` also when a trusted proxy ended it. Without a peer nothing is believed.
     fn peer(&self, request: &Request) -> Peer {
-        let nobody =
-            || Peer { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0), tls: false, certificates: [].into() };
+        let nobody = || Peer {
+            address: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+            tls: false,
+            certificates: [].into(),
+        };
         let mut peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(nobody);
         let proto = request.headers().get("x-forwarded-proto");
         peer.tls |= self.trusted(&peer) && proto.is_some_and(|proto| proto == "https");
@@ -230,13 +251,22 @@ impl Config {
             return peer.clone();
         }
         let hops = headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());
-        let hops: Vec<IpAddr> = hops.flat_map(|value| value.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+        let hops: Vec<IpAddr> =
+            hops.flat_map(|value| value.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
         let client = hops.into_iter().rev().find(|hop| !self.origin.trusted_proxies.trust(*hop));
         Peer { address: client.map_or(peer.address, |ip| SocketAddr::new(ip, 0)), ..peer.clone() }
     }
 
     fn trusted(&self, peer: &Peer) -> bool {
         self.origin.trusted_proxies.trust(peer.address.ip())
+    }
+
+    /// `/taffrail` is sent to `/taffrail/`: relative addresses would otherwise lead out of it.
+    fn below(&self, uri: &Uri) -> Option<Response> {
+        let base = self.base_path.trim_end_matches('/');
+        let last = base.rsplit('/').next().filter(|last| !last.is_empty() && uri.path() == base)?;
+        let to = HeaderValue::try_from(format!("{last}/")).ok()?;
+        Some((StatusCode::PERMANENT_REDIRECT, [(LOCATION, to)]).into_response())
     }
 
     /// Takes `--base-path` off. Probes stay at the root whatever it says. False: not below it.
@@ -246,11 +276,10 @@ impl Config {
         if base.is_empty() || matches!(path, "/healthz" | "/readyz") {
             return true;
         }
-        let Some(rest) = path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
+        let Some(rest) = path.strip_prefix(base).filter(|rest| rest.starts_with('/')) else {
             return false;
         };
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-        let rest = if rest.is_empty() { "/" } else { rest };
         let Ok(path) = PathAndQuery::try_from(format!("{rest}{query}")) else { return false };
         let mut parts = request.uri().clone().into_parts();
         parts.path_and_query = Some(path);

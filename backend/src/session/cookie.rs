@@ -34,7 +34,8 @@ impl Name {
     /// # Errors
     /// When the value is no header text; our values are base64url and always are.
     pub fn set(&self, value: &str, secure: bool) -> Result<HeaderValue, InvalidHeaderValue> {
-        let mut header = HeaderValue::try_from(format!("{}={value}; HttpOnly; SameSite=Strict{}", self.0, flag(secure)))?;
+        let mut header =
+            HeaderValue::try_from(format!("{}={value}; HttpOnly; SameSite=Strict{}", self.0, flag(secure)))?;
         header.set_sensitive(true);
         Ok(header)
     }

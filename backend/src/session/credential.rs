@@ -62,12 +62,11 @@ pub fn clean(token: &str) -> Zeroizing<String> {
 
 /// The API server as `base` reaches it, with no credential at all.
 pub fn nobody(base: &kube::Config) -> kube::Config {
-    kube::Config {
-        auth_info: kube::config::AuthInfo::default(),
-        headers: Vec::new(),
-        default_retry: false,
-        ..base.clone()
-    }
+    let mut config = base.clone();
+    config.auth_info = kube::config::AuthInfo::default();
+    config.headers = Vec::new();
+    config.default_retry = false;
+    config
 }
 
 /// A client which is the person, and where its token is held (empty for a certificate, which lives in the client).

@@ -129,9 +129,7 @@ impl std::fmt::Debug for Gate {
 impl Gate {
     /// `client` is of our own account, which needs `create subjectaccessreviews` (`system:auth-delegator`).
     pub fn new(client: kube::Client, namespaces: Cache<Namespace>) -> Self {
-        Self {
-            inner: Arc::new(Inner { client, namespaces, people: Mutex::default(), revoked: watch::Sender::new(0) }),
-        }
+        Self { inner: Arc::new(Inner { client, namespaces, people: Mutex::default(), revoked: watch::Sender::new(0) }) }
     }
 
     /// Where `who` may do `verb` with `resource`: asked cluster-wide first, then namespace by namespace among the

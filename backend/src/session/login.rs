@@ -205,7 +205,8 @@ impl Login {
 
     async fn account_gone(&self, namespace: &str, name: &str) -> bool {
         // Both come from an unverified token: only names may become part of a path.
-        let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b));
+        let plain =
+            |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b));
         if !plain(namespace) || !plain(name) {
             return false;
         }

@@ -11,9 +11,7 @@ const LARGEST: usize = 4 * 1024 * 1024;
 /// # Errors
 /// What to tell the person.
 pub async fn read(client: &kube::Client, kind: Kind, namespace: &str, name: &str) -> Result<String, Say> {
-    let never = || {
-        Say::new("E-NEVER").with("kind", kind.name()).with("name", name).with("namespace", namespace)
-    };
+    let never = || Say::new("E-NEVER").with("kind", kind.name()).with("name", name).with("namespace", namespace);
     let path = path(kind, namespace, name).ok_or_else(never)?;
     let request = http::Request::get(path).body(Vec::new()).map_err(|_| never())?;
     let text = client.request_text(request).await.map_err(|error| match error {
@@ -31,7 +29,9 @@ pub async fn read(client: &kube::Client, kind: Kind, namespace: &str, name: &str
 
 fn path(kind: Kind, namespace: &str, name: &str) -> Option<String> {
     let plain = |text: &str| {
-        !text.is_empty() && !text.starts_with('.') && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b))
+        !text.is_empty()
+            && !text.starts_with('.')
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b))
     };
     if !plain(name) || kind.namespaced() != plain(namespace) {
         return None;
