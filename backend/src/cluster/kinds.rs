@@ -28,7 +28,7 @@ pub struct Meta {
 }
 
 /// A controlling owner reference; shared by the siblings it owns.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
     pub kind: Arc<str>,
     pub name: Arc<str>,
@@ -39,6 +39,7 @@ pub struct Owner {
 pub trait Kind: Send + std::marker::Sync + Sized + PartialEq + 'static {
     const KIND: wire::Kind;
     fn meta(&self) -> &Meta;
+    fn meta_mut(&mut self) -> &mut Meta;
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +66,7 @@ pub struct Pod {
     pub readiness_gates: Box<[Arc<str>]>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     Init,
     /// A restartable init container.
@@ -73,9 +74,19 @@ pub enum Role {
     Container,
 }
 
-/// A container of the spec joined with its status by name.
+/// A container of the spec joined with its status by name. What the spec says reads as its own fields.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Container {
+    /// Shared by the siblings of a template: half of a pod's bytes otherwise.
+    pub spec: Arc<ContainerSpec>,
+    /// Where its status stands in the status list, whose order is not the spec's: kubectl's word depends on it.
+    pub place: u16,
+    /// `None`: no status yet.
+    pub status: Option<Box<ContainerStatus>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ContainerSpec {
     pub name: Arc<str>,
     pub role: Role,
     pub image: Arc<str>,
@@ -86,11 +97,11 @@ pub struct Container {
     /// Bytes.
     pub memory_request: Option<u64>,
     pub memory_limit: Option<u64>,
-    /// `None`: no status yet.
-    pub status: Option<Box<ContainerStatus>>,
+    /// False for a status that names a container the spec does not have; kubectl counts its restarts all the same.
+    pub listed: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ContainerPort {
     pub name: Option<Arc<str>>,
     pub number: u16,
@@ -105,7 +116,7 @@ pub struct ContainerStatus {
     pub restarts: u32,
     pub state: State,
     /// `lastState.terminated`.
-    pub last: Option<Terminated>,
+    pub last: Option<Box<Terminated>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -329,12 +340,23 @@ pub struct Event {
     pub count: u32,
 }
 
+impl std::ops::Deref for Container {
+    type Target = ContainerSpec;
+
+    fn deref(&self) -> &ContainerSpec {
+        &self.spec
+    }
+}
+
 macro_rules! kinds {
     ($($kind:ident),*) => {$(
         impl Kind for $kind {
             const KIND: wire::Kind = wire::Kind::$kind;
             fn meta(&self) -> &Meta {
                 &self.meta
+            }
+            fn meta_mut(&mut self) -> &mut Meta {
+                &mut self.meta
             }
         }
     )*};

@@ -1,0 +1,177 @@
+//! From the API's bytes to slim objects, one pass, nothing in between kept.
+//!
+//! A malformed object costs only itself: the page or event is read again leniently, and what was left out is counted.
+
+use super::intern::Interner;
+use super::kinds::Kind;
+use super::raw::{Text, str};
+use serde::Deserialize;
+
+/// A kind that can be read from the API's JSON.
+pub trait Decode: Kind {
+    /// The object as it arrives.
+    type Raw<'a>: Deserialize<'a>;
+    /// Its `resourceVersion`, which the slim object does not keep; empty when absent.
+    fn version<'r>(raw: &'r Self::Raw<'_>) -> &'r str;
+    /// What we keep of it. The meta's `id` is zero: the watch settles it.
+    fn project(raw: Self::Raw<'_>, strings: &mut Interner) -> Self;
+}
+
+/// One page of a list.
+#[derive(Debug)]
+pub struct Page<K> {
+    pub version: String,
+    /// The token of the next page; empty on the last.
+    pub next: String,
+    pub objects: Vec<K>,
+    /// Objects that could not be read.
+    pub malformed: Vec<String>,
+}
+
+/// One line of a watch.
+#[derive(Debug, PartialEq)]
+pub enum Change<K> {
+    /// Added or modified.
+    Put { version: String, object: K },
+    Removed { version: String, object: K },
+    Bookmark { version: String },
+    /// The server ends this watch: HTTP code and its sentence.
+    Ended { code: u16, message: String },
+    /// An object that could not be read, and why.
+    Malformed { version: String, why: String },
+}
+
+/// Neither a page nor an event.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is not what the API server writes")]
+pub struct Unreadable(#[from] serde_json::Error);
+
+/// What one watch needs to decode: the values it shares.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    pub(super) strings: Interner,
+}
+
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "R: Deserialize<'de>"))]
+struct RawPage<'a, R> {
+    #[serde(borrow)]
+    metadata: Option<ListMeta<'a>>,
+    items: Option<Vec<R>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListMeta<'a> {
+    #[serde(borrow)]
+    resource_version: Option<Text<'a>>,
+    r#continue: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawEvent<'a, R> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    object: R,
+}
+
+/// What a bookmark, an error's Status and a malformed object have in common.
+#[derive(Deserialize)]
+struct Bare<'a> {
+    #[serde(borrow)]
+    metadata: Option<BareMeta<'a>>,
+    code: Option<u16>,
+    message: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BareMeta<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    resource_version: Option<Text<'a>>,
+}
+
+// === impl Decoder ===
+
+impl Decoder {
+    /// # Errors
+    /// When the bytes are no list at all.
+    pub fn page<K: Decode>(&mut self, bytes: &[u8]) -> Result<Page<K>, Unreadable> {
+        match serde_json::from_slice::<RawPage<'_, K::Raw<'_>>>(bytes) {
+            Ok(raw) => Ok(page(raw, |raw| Ok(K::project(raw, &mut self.strings)))),
+            Err(_) => {
+                let raw = serde_json::from_slice::<RawPage<'_, serde_json::Value>>(bytes)?;
+                Ok(page(raw, |value| match K::Raw::deserialize(&value) {
+                    Ok(raw) => Ok(K::project(raw, &mut self.strings)),
+                    Err(error) => Err(format!("{}: {error}", name_of(&value))),
+                }))
+            }
+        }
+    }
+
+    /// # Errors
+    /// When the line is no event at all.
+    pub fn change<K: Decode>(&mut self, line: &[u8]) -> Result<Change<K>, Unreadable> {
+        let bare = |line| serde_json::from_slice::<RawEvent<'_, Bare<'_>>>(line);
+        let raw = match serde_json::from_slice::<RawEvent<'_, K::Raw<'_>>>(line) {
+            Ok(raw) if matches!(raw.kind.as_str(), "ADDED" | "MODIFIED" | "DELETED") => raw,
+            Ok(_) => return Ok(bare(line)?.into_change("of an unknown type")),
+            Err(error) => return Ok(bare(line)?.into_change(&error.to_string())),
+        };
+        let version = K::version(&raw.object).to_owned();
+        let removed = raw.kind.as_str() == "DELETED";
+        let object = K::project(raw.object, &mut self.strings);
+        Ok(if removed { Change::Removed { version, object } } else { Change::Put { version, object } })
+    }
+}
+
+fn page<R, K>(raw: RawPage<'_, R>, mut read: impl FnMut(R) -> Result<K, String>) -> Page<K> {
+    let meta = raw.metadata.unwrap_or_default();
+    let items = raw.items.unwrap_or_default();
+    let mut page = Page {
+        version: str(&meta.resource_version).to_owned(),
+        next: str(&meta.r#continue).to_owned(),
+        objects: Vec::with_capacity(items.len()),
+        malformed: Vec::new(),
+    };
+    for item in items {
+        match read(item) {
+            Ok(object) => page.objects.push(object),
+            Err(why) => page.malformed.push(why),
+        }
+    }
+    page
+}
+
+fn name_of(value: &serde_json::Value) -> &str {
+    value.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or("an object without a name")
+}
+
+// === impl RawEvent ===
+
+impl RawEvent<'_, Bare<'_>> {
+    fn into_change<K>(self, why: &str) -> Change<K> {
+        let meta = self.object.metadata;
+        let version = meta.as_ref().map(|meta| str(&meta.resource_version).to_owned()).unwrap_or_default();
+        match self.kind.as_str() {
+            "BOOKMARK" => Change::Bookmark { version },
+            "ERROR" => Change::Ended {
+                code: self.object.code.unwrap_or(0),
+                message: str(&self.object.message).to_owned(),
+            },
+            _ => {
+                let name = meta.as_ref().map_or("", |meta| str(&meta.name));
+                Change::Malformed { version, why: format!("{name}: {why}") }
+            }
+        }
+    }
+}
+
+/// For tests and benches: one object of JSON, its shared values its own.
+///
+/// # Errors
+/// When the JSON is not an object of the kind.
+pub fn object<K: Decode>(json: &serde_json::Value) -> Result<K, serde_json::Error> {
+    Ok(K::project(K::Raw::deserialize(json)?, &mut Interner::default()))
+}
