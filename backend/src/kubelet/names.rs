@@ -63,6 +63,16 @@ pub(super) struct Draft {
 // === impl Names ===
 
 impl Names {
+    /// Containers that are remembered.
+    pub fn len(&self) -> usize {
+        self.containers.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.containers.is_empty()
+    }
+
     pub(super) fn begin(&mut self) {
         self.page += 1;
         self.seen.clear();
