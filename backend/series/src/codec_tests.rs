@@ -45,8 +45,8 @@ fn an_outlier_costs_itself_and_not_its_block() {
 }
 
 #[test]
-fn jitter_of_two_milliseconds_costs_half_a_byte() {
-    check(&(0..120).map(|step| step * 15_000 + step * 7 % 5 - 2).collect::<Vec<_>>(), 65);
+fn jitter_of_two_milliseconds_costs_five_bits() {
+    check(&(0..120).map(|step| step * 15_000 + step * 7 % 5 - 2).collect::<Vec<_>>(), 78);
 }
 
 #[test]

@@ -36,7 +36,8 @@ impl Track {
         mut visit: impl FnMut(Span),
     ) {
         let fine = self.fine.oldest().unwrap_or(i64::MAX);
-        if from < fine {
+        // Where nothing was freed the samples say it all, and a minute would reach back to before the first of them.
+        if from < fine && self.fine.evicted() {
             self.coarse.visit(from.div_euclid(MINUTE), |[minute, cpu, _, _, memory, _, _], _| {
                 let value = if metric == Metric::Cpu { *cpu } else { *memory };
                 let begin = minute.saturating_mul(MINUTE);

@@ -20,6 +20,8 @@ pub(crate) struct Stream<const N: usize> {
     rows: u16,
     /// How the open chunk follows the one before it.
     start: Start,
+    /// Rows were freed: there was something before the oldest one.
+    evicted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -35,7 +37,7 @@ struct Chunk {
 
 impl<const N: usize> Stream<N> {
     pub(crate) const fn new() -> Self {
-        Self { sealed: Vec::new(), open: Vec::new(), last: [0; N], rows: 0, start: Start::Reset }
+        Self { sealed: Vec::new(), open: Vec::new(), last: [0; N], rows: 0, start: Start::Reset, evicted: false }
     }
 
     /// The newest row; `None` while there is none.
@@ -84,13 +86,20 @@ impl<const N: usize> Stream<N> {
     pub(crate) fn evict(&mut self, oldest: i64) {
         let gone = self.sealed.iter().take_while(|chunk| chunk.newest < oldest).count();
         if gone > 0 {
+            self.evicted = true;
             self.sealed.drain(..gone);
             self.sealed.shrink_to_fit();
         }
         if self.rows > 0 && self.last.first().is_some_and(|newest| *newest < oldest) {
+            self.evicted = true;
             self.open = Vec::new();
             self.rows = 0;
         }
+    }
+
+    /// Whether the oldest row is not the first there was.
+    pub(crate) const fn evicted(&self) -> bool {
+        self.evicted
     }
 
     /// Time of the oldest row that is kept.

@@ -139,7 +139,8 @@ impl Track {
             }
         }
         if self.kind == Kind::Gauge {
-            rate = sample.cpu.map(|value| (value as f64, MINUTE));
+            let window = self.fine.last().map_or(0, |[at, ..]| sample.at.saturating_sub(at));
+            rate = sample.cpu.map(|value| (value as f64, window));
         }
         self.ended = false;
         self.fine.push([sample.at, cpu, memory], start);
@@ -174,6 +175,11 @@ impl Track {
         self.rate.map(|rate| (rate.microcores, rate.at, rate.window))
     }
 
+    /// Milliseconds between the last two samples of one run; zero when there is one alone.
+    pub fn window(&self) -> u32 {
+        self.rate.filter(|rate| Some(rate.at) == self.last().map(|last| last.at)).map_or(0, |rate| rate.window)
+    }
+
     /// The newest sample.
     pub fn last(&self) -> Option<Sample> {
         let [at, cpu, memory] = self.fine.last()?;
@@ -188,6 +194,11 @@ impl Track {
     /// Heap bytes that hold them.
     pub fn bytes(&self) -> usize {
         self.fine.bytes() + self.coarse.bytes()
+    }
+
+    /// Of these, what holds every sample.
+    pub fn fine_bytes(&self) -> usize {
+        self.fine.bytes()
     }
 
     pub(crate) fn evict(&mut self, now: i64, keep: &Keep) {
