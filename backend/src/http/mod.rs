@@ -1,3 +1,4 @@
 //! Listeners, routes, headers, embedded files.
 
+pub mod cert;
 pub mod tls;
