@@ -7,6 +7,7 @@ pub mod proxies;
 pub mod refusal;
 pub mod router;
 pub mod signin;
+pub mod cert;
 pub mod tls;
 
 pub use router::{Config, Parts, router};

@@ -1,0 +1,352 @@
+//! Asks every kubelet for its page once per resolution and passes on what it says.
+//!
+//! Rounds never overlap; a late one is left out. A node's request has a fixed place within the round, so windows do
+//! not wobble. Pages are parsed and applied as they arrive, one at a time. History gets what fits into its queue: the
+//! Metrics API never waits for it.
+
+use super::client::{Answer, Failed, Kubelets, Target};
+use super::config::{Config, KubeletCredentials};
+use super::coverage::{Coverage, NodeCoverage};
+use super::failure::Failure;
+use super::focus::Focus;
+use super::latest::Latest;
+use super::parse::{self, Names};
+use crate::cluster::kinds::Node;
+use crate::cluster::{Objects, Sync};
+use crate::history::Pages;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, info, warn};
+use wire::{Millis, Say};
+
+/// Requests in flight; more would only queue in the kernel.
+const IN_FLIGHT: usize = 1024;
+/// The second round comes this early, so that rates exist early.
+const SECOND: Duration = Duration::from_secs(10);
+/// Between extra scrapes of a node in focus.
+const FOCUS: Duration = Duration::from_secs(2);
+/// Requests of a round are spread over this at most.
+const SPREAD: Duration = Duration::from_secs(4);
+/// Per node, until [`SPREAD`] is reached.
+const SPREAD_NODE: Duration = Duration::from_millis(8);
+/// Interned names are forgotten after this many pages: pods come and go.
+const NAMES_PAGES: u32 = 100_000;
+
+/// Why there is no scraper.
+#[derive(Debug, thiserror::Error)]
+#[error("kubelet client: {0}")]
+pub struct BuildError(String);
+
+/// The scraper's task.
+#[derive(Debug)]
+pub struct Scraper {
+    config: Config,
+    objects: Objects,
+    kubelets: Arc<Kubelets>,
+    latest: Latest,
+    coverage: Coverage,
+    focus: Focus,
+    pages: Pages,
+    places: Arc<Semaphore>,
+    names: Names,
+    names_pages: u32,
+    history_full: bool,
+}
+
+/// One node's result.
+struct Scraped {
+    node: Arc<str>,
+    scheduled: bool,
+    began: Instant,
+    asked: Millis,
+    ended: Result<Answer, Failed>,
+}
+
+/// Wires the scraper and its readers.
+///
+/// # Errors
+/// [`BuildError`] when a configured file cannot be read or used.
+pub fn build(
+    config: Config,
+    objects: Objects,
+    credentials: KubeletCredentials,
+    pages: Pages,
+) -> Result<(Latest, Coverage, Focus, Scraper), BuildError> {
+    let kubelets = Kubelets::new(config.clone(), credentials).map_err(|failure| BuildError(failure.to_string()))?;
+    let latest = Latest::new(config.resolution, config.drop_after_failed);
+    let (coverage, focus) = (Coverage::default(), Focus::default());
+    let scraper = Scraper {
+        config,
+        objects,
+        kubelets: Arc::new(kubelets),
+        latest: latest.clone(),
+        coverage: coverage.clone(),
+        focus: focus.clone(),
+        pages,
+        places: Arc::new(Semaphore::new(IN_FLIGHT)),
+        names: Names::default(),
+        names_pages: 0,
+        history_full: false,
+    };
+    Ok((latest, coverage, focus, scraper))
+}
+
+// === impl Scraper ===
+
+impl Scraper {
+    /// Runs until `stop` resolves; requests in flight are given up then.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        tokio::select! {
+            () = &mut stop => return,
+            () = filled(&self.objects) => {}
+        }
+        let mut flights = JoinSet::new();
+        let mut extra: HashSet<Arc<str>> = HashSet::new();
+        let mut next_round = Instant::now();
+        let mut rounds = 0_u32;
+        let mut next_focus: Option<Instant> = None;
+        let focus = self.focus.clone();
+        loop {
+            // Far away when nobody looks.
+            let focus_due = next_focus.unwrap_or(next_round + Duration::from_secs(3600));
+            tokio::select! {
+                () = &mut stop => return,
+                () = sleep_until(next_round) => {
+                    let start = Instant::now();
+                    let until = next_start(next_round, start, self.config.resolution, rounds);
+                    rounds = rounds.saturating_add(1);
+                    self.round(start, until, &mut flights).await;
+                    next_round = until;
+                }
+                () = focus.began(), if next_focus.is_none() => next_focus = Some(Instant::now()),
+                () = sleep_until(focus_due), if next_focus.is_some() => {
+                    let looked = focus.nodes(std::time::Instant::now());
+                    next_focus = (!looked.is_empty()).then(|| Instant::now() + FOCUS);
+                    for node in looked {
+                        if !extra.contains(&node) && self.look(&node, &mut flights) {
+                            extra.insert(node);
+                        }
+                    }
+                }
+                Some(ended) = flights.join_next() => match ended {
+                    Ok(scraped) => {
+                        if !scraped.scheduled {
+                            extra.remove(&scraped.node);
+                        }
+                        self.take(scraped);
+                    }
+                    // A panic of one flight is not the end of all; it has said what it was.
+                    Err(error) => {
+                        extra.clear();
+                        warn!(%error, "a scrape ended without a result");
+                    }
+                },
+            }
+        }
+    }
+
+    /// Sends a round's requests on their way.
+    async fn round(&mut self, start: Instant, until: Instant, flights: &mut JoinSet<Scraped>) {
+        self.kubelets.refresh().await;
+        let nodes = self.objects.nodes.snapshot();
+        let selected: Vec<&Arc<Node>> =
+            nodes.iter().filter(|node| self.config.node_selector.matches(&node.meta.labels)).collect();
+        let names: HashSet<Arc<str>> = selected.iter().map(|node| Arc::clone(&node.meta.name)).collect();
+        self.latest.begin_round(start.into_std(), &names);
+        self.coverage.retain(|node| names.contains(node));
+        self.kubelets.retain(|node| names.contains(node));
+        let spread = SPREAD.min(SPREAD_NODE.saturating_mul(u32::try_from(names.len()).unwrap_or(u32::MAX)));
+        for node in selected {
+            let due = start + phase(&node.meta.name, spread);
+            self.fly(Target::of(node, &self.config), due, until, true, flights);
+        }
+    }
+
+    /// One extra scrape. Whether the node exists.
+    fn look(&self, node: &str, flights: &mut JoinSet<Scraped>) -> bool {
+        let Some(node) = self.objects.nodes.get("", node) else { return false };
+        let now = Instant::now();
+        self.fly(Target::of(&node, &self.config), now, now + self.config.request_timeout, false, flights);
+        true
+    }
+
+    fn fly(&self, target: Target, due: Instant, until: Instant, scheduled: bool, flights: &mut JoinSet<Scraped>) {
+        let (kubelets, places) = (Arc::clone(&self.kubelets), Arc::clone(&self.places));
+        let longest = self.config.request_timeout;
+        flights.spawn(async move {
+            sleep_until(due.min(until)).await;
+            // Waiting for a place does not count against the node, only against the round.
+            let place = tokio::time::timeout_at(until, places.acquire_owned()).await;
+            let (began, asked) = (Instant::now(), unix_millis());
+            let ended = match place {
+                Err(_) => {
+                    Err(Failed { failure: Failure::Timeout(until - due.min(until)), address: String::new() })
+                }
+                Ok(place) => {
+                    let ended = kubelets.fetch(&target, until.min(began + longest)).await;
+                    drop(place);
+                    ended
+                }
+            };
+            Scraped { node: target.node, scheduled, began, asked, ended }
+        });
+    }
+
+    /// Applies one result.
+    fn take(&mut self, scraped: Scraped) {
+        let Scraped { node, scheduled, began, asked, ended } = scraped;
+        let took = began.elapsed();
+        let result = ended.and_then(|answer| {
+            self.names_pages += 1;
+            if self.names_pages >= NAMES_PAGES {
+                self.names = Names::default();
+                self.names_pages = 0;
+            }
+            let parsed = parse::page(&answer.body, &node, answer.sent, scheduled, &mut self.names);
+            let failed = |failure| Failed { failure, address: String::new() };
+            if parsed.scrape_error {
+                return Err(failed(Failure::ScrapeError));
+            }
+            if parsed.hopeless {
+                let first = parsed.problems.first().map(|problem| format!("line {}: {}", problem.line, problem.what));
+                return Err(failed(Failure::BadBody(first.unwrap_or_default())));
+            }
+            if !parsed.problems.is_empty() {
+                debug!(%node, lines = parsed.problems.len(), "lines of the page are left out");
+            }
+            Ok(parsed.page)
+        });
+        match result {
+            Ok(page) => {
+                if scheduled {
+                    self.latest.apply(&page, began.into_std(), &self.objects.pods);
+                    self.cover_good(&node, asked, took);
+                }
+                self.keep(page);
+            }
+            Err(failed) if scheduled => {
+                let problem = failed.failure.say(&node, &failed.address);
+                self.latest.fail(&node, problem.clone(), std::time::Instant::now());
+                self.cover_bad(&node, problem, asked);
+            }
+            Err(failed) => debug!(%node, error = %failed.failure, "no page for the charts"),
+        }
+    }
+
+    fn keep(&mut self, page: super::NodePage) {
+        match self.pages.try_send(Arc::new(page)) {
+            Ok(()) => self.history_full = false,
+            Err(TrySendError::Full(page)) => {
+                if !self.history_full {
+                    warn!(node = %page.node, "history does not keep up; pages are left out of it");
+                }
+                self.history_full = true;
+            }
+            // History is off.
+            Err(TrySendError::Closed(_)) => {}
+        }
+    }
+
+    fn cover_good(&self, node: &str, asked: Millis, took: Duration) {
+        if self.coverage.get(node).is_some_and(|before| before.problem.is_some()) {
+            info!(node, "kubelet answers again");
+        }
+        let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+        self.coverage.set(node, NodeCoverage { good: Some(asked), took, ..NodeCoverage::default() });
+    }
+
+    fn cover_bad(&self, node: &str, problem: Say, asked: Millis) {
+        let before = self.coverage.get(node).unwrap_or_default();
+        if before.problem.as_ref().is_none_or(|before| before.code != problem.code) {
+            let ready = self.objects.nodes.get("", node).is_some_and(|node| is_ready(&node));
+            let (reason, address, cause) = (&problem.code, problem.arg("address"), problem.arg("cause"));
+            // That a node which is down does not answer is no news.
+            if ready {
+                warn!(node, reason, address, cause, remedy = problem.arg("remedy"), "no page from the kubelet");
+            } else {
+                debug!(node, reason, address, cause, "no page from the kubelet of a node that is not ready");
+            }
+        }
+        let coverage = NodeCoverage {
+            failures: before.failures.saturating_add(1),
+            problem: Some(problem),
+            since: before.since.or(Some(asked)),
+            ..before
+        };
+        self.coverage.set(node, coverage);
+    }
+}
+
+/// Resolves when nodes and pods are known.
+async fn filled(objects: &Objects) {
+    let (mut nodes, mut pods) = (objects.nodes.version(), objects.pods.version());
+    let known = |sync: &Sync| matches!(sync, Sync::Live | Sync::Stale(..));
+    while !(known(&objects.nodes.sync()) && known(&objects.pods.sync())) {
+        let changed = tokio::select! {
+            changed = nodes.changed() => changed,
+            changed = pods.changed() => changed,
+        };
+        if changed.is_err() {
+            // The caches are gone, and with them the process.
+            return std::future::pending().await;
+        }
+    }
+}
+
+/// The start of the next round: the second comes early, late ones are left out.
+fn next_start(due: Instant, now: Instant, resolution: Duration, rounds: u32) -> Instant {
+    let resolution = resolution.max(Duration::from_millis(1));
+    let mut next = due + if rounds == 0 { resolution.min(SECOND) } else { resolution };
+    while next <= now {
+        next += resolution;
+    }
+    next
+}
+
+/// A node's fixed place within a round.
+fn phase(node: &str, spread: Duration) -> Duration {
+    use std::hash::{BuildHasher, Hasher};
+    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+    hasher.write(node.as_bytes());
+    let millis = u64::try_from(spread.as_millis()).unwrap_or(0).max(1);
+    Duration::from_millis(hasher.finish() % millis)
+}
+
+fn is_ready(node: &Node) -> bool {
+    node.conditions.iter().any(|condition| &*condition.kind == "Ready" && &*condition.status == "True")
+}
+
+fn unix_millis() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_round_is_early_and_late_ones_are_left_out() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let resolution = 15 * second;
+        assert_eq!(next_start(start, start, resolution, 0), start + 10 * second);
+        assert_eq!(next_start(start, start, 5 * second, 0), start + 5 * second);
+        assert_eq!(next_start(start, start + 2 * second, resolution, 1), start + 15 * second);
+        assert_eq!(next_start(start, start + 40 * second, resolution, 1), start + 45 * second);
+    }
+
+    #[test]
+    fn a_node_keeps_its_place_within_the_round() {
+        let spread = Duration::from_secs(4);
+        assert_eq!(phase("node-a", spread), phase("node-a", spread));
+        assert!(phase("node-a", spread) < spread);
+        let places: HashSet<Duration> = (0..100).map(|n| phase(&format!("node-{n}"), spread)).collect();
+        assert!(places.len() > 80);
+    }
+}
