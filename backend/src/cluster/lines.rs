@@ -21,7 +21,7 @@ pub(super) struct Lines {
 
 /// Why there is no further line.
 #[derive(Debug, thiserror::Error)]
-pub enum BodyError {
+pub(super) enum BodyError {
     /// Usual when a server or a balancer restarts.
     #[error("the connection broke: {0}")]
     Broken(#[source] Box<dyn std::error::Error + Send + std::marker::Sync>),

@@ -10,7 +10,7 @@ use super::coverage::{Coverage, NodeCoverage};
 use super::failure::Failure;
 use super::focus::Focus;
 use super::latest::Latest;
-use super::parse::{self, Names};
+use super::{Names, parse};
 use crate::cluster::kinds::Node;
 use crate::cluster::{Objects, Sync};
 use crate::history::Pages;
@@ -213,7 +213,7 @@ impl Scraper {
             if parsed.scrape_error {
                 return Err(failed(Failure::ScrapeError));
             }
-            if parsed.hopeless {
+            if parsed.hopeless() {
                 let first = parsed.problems.first().map(|problem| format!("line {}: {}", problem.line, problem.what));
                 return Err(failed(Failure::BadBody(first.unwrap_or_default())));
             }

@@ -1,83 +1,100 @@
 //! kubectl's columns, words and ages; pure: (facts, now) → cells.
+//!
+//! Reference: kubernetes `pkg/printers/internalversion/printers.go` at 1.34. Ages leave as timestamps: the browser
+//! prints them with `wire::age`. Usage columns are declared here, empty, and filled by `live`.
+
+mod event;
+mod network;
+mod node;
+pub mod pod;
+mod selector;
+mod workload;
+
+pub use selector::matches;
 
 use crate::cluster::kinds::{Deployment, EndpointSlice, Event, Kind, Namespace, Node, Pod, ReplicaSet, Service};
 use wire::table::{Cell, Column, ColumnId};
 use wire::{Level, Millis};
 
-/// A kind as a table shows it.
+/// The usage columns' numbers start here, so that kubectl's columns keep theirs.
+pub const CPU: ColumnId = ColumnId(100);
+/// See [`CPU`].
+pub const MEMORY: ColumnId = ColumnId(101);
+
+/// How kubectl prints a kind.
 pub trait Printer: Kind {
-    /// In the order of a row's cells. Usage columns have ids from 100.
+    /// Default and wide columns in kubectl's wide order, then usage columns.
     fn columns() -> Vec<Column>;
-    /// One a column; usage columns are [`Cell::None`].
+    /// One cell a column.
     fn cells(&self, now: Millis) -> Vec<Cell>;
-    /// How it is, and the stable word of its state group.
+    /// How the object is, and the word of its state group.
     fn state(&self, now: Millis) -> (Level, &'static str);
 }
 
-fn column(id: u8, word: &str, numeric: bool) -> Column {
-    Column { id: ColumnId(id), word: word.into(), wide: false, numeric }
-}
-
-macro_rules! plain {
-    ($($kind:ident),*) => {$(
-        impl Printer for $kind {
-            fn columns() -> Vec<Column> {
-                vec![column(0, "name", false), column(1, "age", true)]
-            }
-            fn cells(&self, _now: Millis) -> Vec<Cell> {
-                vec![Cell::Text(self.meta.name.to_string()), Cell::Time(self.meta.created)]
-            }
-            fn state(&self, _now: Millis) -> (Level, &'static str) {
-                (Level::Good, "ready")
-            }
-        }
-    )*};
-}
-plain!(Namespace, ReplicaSet, Deployment, Service, EndpointSlice, Event);
-
-impl Printer for Node {
-    fn columns() -> Vec<Column> {
-        let mut columns = vec![column(0, "name", false), column(1, "status", false), column(2, "age", true)];
-        columns.extend([column(100, "cpu", true), column(101, "memory", true)]);
-        columns
-    }
-    fn cells(&self, now: Millis) -> Vec<Cell> {
-        let (level, word) = self.state(now);
-        let state = Cell::State(level, word.into());
-        vec![Cell::Text(self.meta.name.to_string()), state, Cell::Time(self.meta.created), Cell::None, Cell::None]
-    }
-    fn state(&self, _now: Millis) -> (Level, &'static str) {
-        match self.conditions.iter().any(|condition| &*condition.kind == "Ready" && &*condition.status == "True") {
-            true => (Level::Good, "ready"),
-            false => (Level::Bad, "notready"),
-        }
+/// The columns of a kind.
+#[must_use]
+pub fn columns(kind: wire::Kind) -> Vec<Column> {
+    match kind {
+        wire::Kind::Node => Node::columns(),
+        wire::Kind::Namespace => Namespace::columns(),
+        wire::Kind::Pod => Pod::columns(),
+        wire::Kind::ReplicaSet => ReplicaSet::columns(),
+        wire::Kind::Deployment => Deployment::columns(),
+        wire::Kind::Service => Service::columns(),
+        wire::Kind::EndpointSlice => EndpointSlice::columns(),
+        wire::Kind::Event => Event::columns(),
     }
 }
 
-impl Printer for Pod {
-    fn columns() -> Vec<Column> {
-        let mut columns = vec![column(0, "name", false), column(1, "status", false)];
-        columns.extend([column(2, "restarts", true), column(3, "age", true)]);
-        columns.extend([column(100, "cpu", true), column(101, "memory", true)]);
-        columns
-    }
-    fn cells(&self, now: Millis) -> Vec<Cell> {
-        let restarts = self.containers.iter().filter_map(|one| one.status.as_ref()).map(|one| one.restarts).sum();
-        vec![
-            Cell::Text(self.meta.name.to_string()),
-            Cell::State(self.state(now).0, self.phase.to_string()),
-            Cell::Restarts(restarts, None),
-            Cell::Time(self.meta.created),
-            Cell::None,
-            Cell::None,
-        ]
-    }
-    fn state(&self, _now: Millis) -> (Level, &'static str) {
-        match &*self.phase {
-            "Running" => (Level::Good, "running"),
-            "Pending" => (Level::Busy, "pending"),
-            "Succeeded" => (Level::Gone, "completed"),
-            _ => (Level::Bad, "failing"),
-        }
+/// A cell as kubectl prints it.
+#[must_use]
+pub fn text(cell: &Cell, now: Millis) -> String {
+    match cell {
+        Cell::None | Cell::Usage(_) => String::new(),
+        Cell::Text(text) | Cell::State(_, text) => text.clone(),
+        Cell::Int(number) => number.to_string(),
+        Cell::Time(0) => "<unknown>".to_owned(),
+        Cell::Time(at) => wire::age::human(now - at),
+        Cell::Ready(ready, total) => format!("{ready}/{total}"),
+        Cell::Restarts(count, Some(last)) if *count != 0 => format!("{count} ({} ago)", wire::age::human(now - last)),
+        Cell::Restarts(count, _) => count.to_string(),
     }
 }
+
+/// A column's word, with `wide:` before wide ones and `#` after numeric ones.
+fn described(words: &[&str]) -> Vec<Column> {
+    let kubectl = words.iter().zip(0..).map(|(word, id)| {
+        let (wide, word) = word.strip_prefix("wide:").map_or((false, *word), |word| (true, word));
+        let (numeric, word) = word.strip_suffix('#').map_or((false, word), |word| (true, word));
+        Column { id: ColumnId(id), word: word.to_owned(), wide, numeric }
+    });
+    kubectl.collect()
+}
+
+fn with_usage(mut columns: Vec<Column>) -> Vec<Column> {
+    for (id, word) in [(CPU, "cpu"), (MEMORY, "memory")] {
+        columns.push(Column { id, word: word.to_owned(), wide: false, numeric: true });
+    }
+    columns
+}
+
+fn words(text: impl Into<String>) -> Cell {
+    Cell::Text(text.into())
+}
+
+/// The text, or what stands for nothing.
+fn or(text: Option<&str>, nothing: &str) -> Cell {
+    words(text.filter(|text| !text.is_empty()).unwrap_or(nothing))
+}
+
+/// `a,b,c + 2 more...`
+fn three(items: &[String], nothing: &str) -> Cell {
+    words(match items {
+        [] => nothing.to_owned(),
+        [a, b, c, rest @ ..] if !rest.is_empty() => format!("{a},{b},{c} + {} more...", rest.len()),
+        few => few.join(","),
+    })
+}
+
+#[cfg(test)]
+mod tests;
