@@ -65,7 +65,7 @@ impl Rate {
 
 impl Failures {
     fn fail(&mut self, free: u32, now: Millis) {
-        if now - self.since >= WINDOW && now >= self.until {
+        if now - self.since.max(self.until) >= WINDOW {
             *self = Self { count: 0, since: now, until: 0 };
         }
         self.count += 1;

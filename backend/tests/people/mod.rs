@@ -19,51 +19,51 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 /// Must never be printed.
-pub const CANARY: &str = "canary-3f1c9a7e55";
-pub const ISSUER: &str = "https://kubernetes.default.svc";
+pub(crate) const CANARY: &str = "canary-3f1c9a7e55";
+pub(crate) const ISSUER: &str = "https://kubernetes.default.svc";
 
 #[derive(Debug, Default)]
-pub struct Api {
+pub(crate) struct Api {
     /// Nobody is known any more.
-    pub revoked: AtomicBool,
-    pub reviews: AtomicU32,
+    pub(crate) revoked: AtomicBool,
+    pub(crate) reviews: AtomicU32,
 }
 
-pub struct Place {
-    pub api: Arc<Api>,
-    pub sessions: Sessions,
-    pub router: Router,
+pub(crate) struct Place {
+    pub(crate) api: Arc<Api>,
+    pub(crate) sessions: Sessions,
+    pub(crate) router: Router,
 }
 
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
     /// The code of a refusal in JSON.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let body: wire::session::Refusal = serde_json::from_slice(&self.body).unwrap();
         body.say.code
     }
 
-    pub fn session(&self) -> wire::session::Session {
+    pub(crate) fn session(&self) -> wire::session::Session {
         serde_json::from_slice(&self.body).unwrap()
     }
 
     /// The cookie as a browser would send it back.
-    pub fn cookie(&self) -> String {
+    pub(crate) fn cookie(&self) -> String {
         self.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().into()
     }
 }
 
 impl Place {
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         Self::with(Config::default(), false).await
     }
 
-    pub async fn with(config: Config, certificates: bool) -> Self {
+    pub(crate) async fn with(config: Config, certificates: bool) -> Self {
         let api = Arc::new(Api::default());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -73,7 +73,7 @@ impl Place {
     }
 
     /// Before an API server nobody runs.
-    pub fn alone() -> Self {
+    pub(crate) fn alone() -> Self {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
         drop(taken);
@@ -120,11 +120,11 @@ impl Place {
     }
 
     /// One request from a loopback peer over TLS, unless `peer` says otherwise.
-    pub async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         self.ask_from(&peer("127.0.0.1:9", true), method, path, headers, body).await
     }
 
-    pub async fn ask_from(
+    pub(crate) async fn ask_from(
         &self,
         peer: &Peer,
         method: Method,
@@ -146,23 +146,23 @@ impl Place {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
-    pub async fn sign_in(&self, token: &str) -> Answer {
+    pub(crate) async fn sign_in(&self, token: &str) -> Answer {
         let body = serde_json::json!({ "token": token }).to_string();
         self.ask(Method::POST, "/session", &[("content-type", "application/json")], &body).await
     }
 }
 
-pub fn peer(address: &str, tls: bool) -> Peer {
+pub(crate) fn peer(address: &str, tls: bool) -> Peer {
     Peer { address: address.parse().unwrap(), tls, certificates: [].into() }
 }
 
-pub fn trusting(proxy: &str) -> Config {
+pub(crate) fn trusting(proxy: &str) -> Config {
     let trusted_proxies = backend::http::proxies::Proxies(vec![proxy.parse().unwrap()]);
     Config { origin: OriginConfig { trusted_proxies, ..OriginConfig::default() }, ..Config::default() }
 }
 
 /// A JWT nobody signed.
-pub fn jwt(claims: &serde_json::Value) -> String {
+pub(crate) fn jwt(claims: &serde_json::Value) -> String {
     use base64::Engine as _;
     let encode = |text: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
     format!("{}.{}.c2ln", encode(r#"{"alg":"RS256"}"#.into()), encode(claims.to_string()))
