@@ -19,7 +19,11 @@ fn text(pods: usize) -> String {
         let _ = writeln!(text, "# HELP {family} [STABLE] Something about the container\n# TYPE {family} gauge");
         for container in ["app", "sidecar"] {
             for pod in 0..pods {
-                let value = if seconds { format!("{}.{:09}", pod * 17 + 3, pod * 7919) } else { format!("{}", (pod + 1) * 4096) };
+                let value = if seconds {
+                    format!("{}.{:09}", pod * 17 + 3, pod * 7919)
+                } else {
+                    format!("{}", (pod + 1) * 4096)
+                };
                 let _ = writeln!(
                     text,
                     "{family}{{container=\"{container}\",namespace=\"team-{}\",pod=\"web-786bfffb47-{pod:05}\"}} {value} 17952040126{:02}",
@@ -31,7 +35,11 @@ fn text(pods: usize) -> String {
     }
     for family in ["pod_cpu_usage_seconds_total", "pod_memory_working_set_bytes", "pod_swap_usage_bytes"] {
         for pod in 0..pods {
-            let _ = writeln!(text, "{family}{{namespace=\"team-{}\",pod=\"web-786bfffb47-{pod:05}\"}} 2.878310367 1795204006848", pod % 20);
+            let _ = writeln!(
+                text,
+                "{family}{{namespace=\"team-{}\",pod=\"web-786bfffb47-{pod:05}\"}} 2.878310367 1795204006848",
+                pod % 20
+            );
         }
     }
     text + "node_cpu_usage_seconds_total 3058.864009559 1795204010676\nnode_memory_working_set_bytes 2.383671296e+09 1795204010676\n"

@@ -68,7 +68,8 @@ fn the_recorded_pages_give_the_recorded_rates() {
         include_str!("../../tests/fixtures/kubelet/metrics-resource-3.txt"),
     ];
     let node = Arc::from("node-a");
-    let taken = std::array::from_fn::<_, 3, _>(|i| parse::page(texts[i].as_bytes(), &node, asked[i], true, &mut names).page);
+    let taken =
+        std::array::from_fn::<_, 3, _>(|i| parse::page(texts[i].as_bytes(), &node, asked[i], true, &mut names).page);
     let (reader, _) = reader(&taken);
     let now = asked[2];
     let used = |metric| reader.pod("default", "burn-786bfffb47-jwbwg", metric, now, 60).unwrap().used;
@@ -79,7 +80,13 @@ fn the_recorded_pages_give_the_recorded_rates() {
     let chart = reader.chart(&Target::Node("node-a".to_owned()), Metric::Cpu, now - 900_000, now, 100);
     assert_eq!(chart.newest, Some((1_795_204_040_716, 20_027)));
     let labels: Vec<_> = reader
-        .chart(&Target::Pod("default".to_owned(), "burn-786bfffb47-mr27b".to_owned()), Metric::Cpu, now - 900_000, now, 100)
+        .chart(
+            &Target::Pod("default".to_owned(), "burn-786bfffb47-mr27b".to_owned()),
+            Metric::Cpu,
+            now - 900_000,
+            now,
+            100,
+        )
         .lines
         .into_iter()
         .map(|line| line.label)
@@ -97,7 +104,10 @@ fn a_missed_scrape_is_a_gap_and_not_a_bridge() {
 #[test]
 fn extra_scrapes_fill_in_and_are_no_missed_rounds() {
     let taken: Vec<_> = [0, 2, 4, 6, 15].map(|at| pages("a", T + at * S, at % 15 == 0)).into();
-    check(&reader(&taken).0.chart(&pod(), Metric::Cpu, T, T + 16 * S, 18), "100 100 100 100 100 100 100 100 100 100 100 100 100 100 100 . .");
+    check(
+        &reader(&taken).0.chart(&pod(), Metric::Cpu, T, T + 16 * S, 18),
+        "100 100 100 100 100 100 100 100 100 100 100 100 100 100 100 . .",
+    );
 }
 
 #[test]
@@ -123,7 +133,10 @@ fn sums_of_a_namespace_and_the_cluster_outlive_their_pods() {
     intake.write().store.end(&Lookup::Pod("ns", "web-a"));
     let namespace = Target::Namespace("ns".to_owned());
     check(&reader.chart(&namespace, Metric::Cpu, T, T + 89 * S, 7), ". 200 200 200 200 .");
-    check(&reader.chart(&Target::Cluster, Metric::Memory, T, T + 89 * S, 7), "2147483648 2147483648 2147483648 2147483648 2147483648 .");
+    check(
+        &reader.chart(&Target::Cluster, Metric::Memory, T, T + 89 * S, 7),
+        "2147483648 2147483648 2147483648 2147483648 2147483648 .",
+    );
 }
 
 #[test]

@@ -23,7 +23,10 @@ fn shown(parsed: &Parsed) -> String {
     for pod in &parsed.page.pods {
         for c in &pod.containers {
             let (at, cpu, memory) = (c.at, c.cpu, c.memory);
-            out += &format!("{}/{}/{} {at} {cpu:?} {memory:?} {:?} {:?}\n", pod.namespace, pod.name, c.name, c.swap, c.started);
+            out += &format!(
+                "{}/{}/{} {at} {cpu:?} {memory:?} {:?} {:?}\n",
+                pod.namespace, pod.name, c.name, c.swap, c.started
+            );
         }
     }
     for problem in &parsed.problems {
@@ -87,7 +90,11 @@ fn names_of_pods_that_left_are_dropped() {
     let mut names = Names::default();
     for round in 0..100 {
         let text: String = (0..50)
-            .map(|pod| format!("container_memory_working_set_bytes{{container=\"c\",namespace=\"n\",pod=\"p{round}-{pod}\"}} 1\n"))
+            .map(|pod| {
+                format!(
+                    "container_memory_working_set_bytes{{container=\"c\",namespace=\"n\",pod=\"p{round}-{pod}\"}} 1\n"
+                )
+            })
             .collect();
         assert_eq!(read(text.as_bytes(), &mut names).page.pods.len(), 50);
     }
@@ -164,7 +171,10 @@ fn a_bad_line_costs_only_itself() {
 
 #[test]
 fn the_last_of_a_repeated_series_wins() {
-    check("node_cpu_usage_seconds_total 1 1\nnode_memory_working_set_bytes 2 2\nnode_cpu_usage_seconds_total 3 3", "node 3 3000000000 2 None");
+    check(
+        "node_cpu_usage_seconds_total 1 1\nnode_memory_working_set_bytes 2 2\nnode_cpu_usage_seconds_total 3 3",
+        "node 3 3000000000 2 None",
+    );
 }
 
 #[test]
@@ -186,7 +196,9 @@ fn both_names_of_the_scrape_error_are_known() {
 
 #[test]
 fn a_page_of_something_else_is_hopeless_and_an_empty_one_is_not() {
-    for (text, expected) in [("<html>", true), ("404 page not found", true), ("{\"a\":1}", true), ("", false), ("# EOF\n", false)] {
+    for (text, expected) in
+        [("<html>", true), ("404 page not found", true), ("{\"a\":1}", true), ("", false), ("# EOF\n", false)]
+    {
         assert_eq!(read(text.as_bytes(), &mut Names::default()).hopeless(), expected, "{text}");
     }
 }
