@@ -10,8 +10,8 @@ use backend::topology::map::{apply, build, diff};
 use backend::topology::{Facts, Ranks, Scope, reach};
 use proptest::prelude::*;
 use std::sync::Arc;
-use wire::map::{Layer, Map, Proxy};
 use wire::Level;
+use wire::map::{Layer, Map, Proxy};
 
 fn meta(namespace: &str, name: &str, app: &str) -> Meta {
     let labels: Labels = if app.is_empty() { Arc::new([]) } else { [("app".into(), app.into())].into() };
@@ -99,7 +99,10 @@ fn slice(service: &Service, pods: &[(Pod, bool)]) -> EndpointSlice {
         hint_nodes: [].into(),
     });
     EndpointSlice {
-        meta: Meta { namespace: Arc::clone(&service.meta.namespace), ..meta("", &format!("{}-x", service.meta.name), "") },
+        meta: Meta {
+            namespace: Arc::clone(&service.meta.namespace),
+            ..meta("", &format!("{}-x", service.meta.name), "")
+        },
         service: Some(Arc::clone(&service.meta.name)),
         address_type: "IPv4".into(),
         ports: [SlicePort { name: Some("".into()), protocol: "TCP".into(), port: Some(8080) }].into(),
@@ -140,7 +143,9 @@ fn cluster(apps: &[App]) -> Objects {
         let pods: Vec<(Pod, bool)> = pods
             .iter()
             .enumerate()
-            .map(|(index, ready)| (pod(&namespace, &app, index, *ready, if index % 2 == 0 { "n1" } else { "n2" }), *ready))
+            .map(|(index, ready)| {
+                (pod(&namespace, &app, index, *ready, if index % 2 == 0 { "n1" } else { "n2" }), *ready)
+            })
             .collect();
         if *served {
             let service = service(&namespace, &app, &app);
@@ -210,7 +215,8 @@ fn a_service_says_how_it_is() {
     portless.pods.put(pod("ns", "web", 0, true, "n1"));
     says(&portless, "S_PORTNAME", Level::Bad);
     let named = Objects::default();
-    let external = Service { kind: "ExternalName".into(), external_name: Some("db.example".into()), ..service("ns", "db", "") };
+    let external =
+        Service { kind: "ExternalName".into(), external_name: Some("db.example".into()), ..service("ns", "db", "") };
     named.services.put(external);
     says(&named, "S_EXTERNAL", Level::Gone);
 }
@@ -218,7 +224,8 @@ fn a_service_says_how_it_is() {
 #[test]
 fn a_new_workload_moves_no_known_one_above_it() {
     let (before, ranks) = draw(&cluster(&[(0, 1, vec![true], true), (0, 3, vec![true], true)]), None);
-    let (after, _) = draw(&cluster(&[(0, 1, vec![true], true), (0, 2, vec![true], true), (0, 3, vec![true], true)]), Some(&ranks));
+    let (after, _) =
+        draw(&cluster(&[(0, 1, vec![true], true), (0, 2, vec![true], true), (0, 3, vec![true], true)]), Some(&ranks));
     for piece in &before.boxes {
         let now = after.boxes.iter().find(|other| other.key == piece.key).unwrap();
         assert_eq!(now.row, piece.row, "{}", piece.title);

@@ -129,7 +129,8 @@ fn slice(index: usize, target: &Target, protocol: &str, family: &str) -> Endpoin
         meta: meta(&format!("web-{index}")),
         service: Some("web".into()),
         address_type: family.into(),
-        ports: [SlicePort { name: Some("p".into()), protocol: protocol.into(), port: Some(port.parse().unwrap()) }].into(),
+        ports: [SlicePort { name: Some("p".into()), protocol: protocol.into(), port: Some(port.parse().unwrap()) }]
+            .into(),
         endpoints: [Endpoint {
             addresses: [ip.into()].into(),
             ready: target.ready,

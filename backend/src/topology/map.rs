@@ -97,7 +97,14 @@ pub fn build(facts: &Facts, scope: &Scope, previous: Option<&Ranks>, proxy: &Pro
             Level::Gone => tally.other += 1,
         }
     }
-    let mut map = Map { lanes: Vec::new(), boxes: Vec::new(), edges: Vec::new(), tally, proxy: proxy.clone(), missing: facts.missing.clone() };
+    let mut map = Map {
+        lanes: Vec::new(),
+        boxes: Vec::new(),
+        edges: Vec::new(),
+        tally,
+        proxy: proxy.clone(),
+        missing: facts.missing.clone(),
+    };
     let nodes: &[Arc<Node>] = if scope.nodes { &facts.nodes } else { &[] };
     if pods <= NODE_LINES {
         let known: HashMap<&str, Key> = nodes.iter().map(|node| (&*node.meta.name, node_key(node))).collect();
@@ -135,7 +142,8 @@ fn place<'a>(
     if service.ports.is_empty() || &*service.kind == "ExternalName" {
         let name = service.external_name.as_deref().unwrap_or_default();
         let say = Say::new("S_EXTERNAL").with("name", name);
-        let own = boxed(key("service", uid, ""), Layer::Service, &service.meta.name, &format!("{} {name}", service.kind));
+        let own =
+            boxed(key("service", uid, ""), Layer::Service, &service.meta.name, &format!("{} {name}", service.kind));
         let own = Box { at: at.clone(), level: Level::Gone, say: Some(say.clone()), ..own };
         let out = boxed(key("endpoints", uid, ""), Layer::Endpoints, name, "external");
         let out = Box { at, level: Level::Gone, say: Some(say), ..out };
@@ -161,20 +169,32 @@ fn place<'a>(
             (_, left) => format!("{left} not ready"),
         };
         let title = format!("{} ready", found.ready);
-        let ends = Box { at: at.clone(), level: found.level, say, ..boxed(key("endpoints", uid, &part), Layer::Endpoints, &title, &rest) };
+        let ends = Box {
+            at: at.clone(),
+            level: found.level,
+            say,
+            ..boxed(key("endpoints", uid, &part), Layer::Endpoints, &title, &rest)
+        };
         let line = |from: Key, to: Key, near: bool| Edge { from, to, level: found.level, near };
         ward.edges.push(line(own.key, ends.key, false));
         let mut entries = Vec::new();
-        for reach in reaches.iter().filter(|reach| matches!(&*reach.access, "NodePort" | "externalIP" | "LoadBalancer")) {
+        for reach in reaches.iter().filter(|reach| matches!(&*reach.access, "NodePort" | "externalIP" | "LoadBalancer"))
+        {
             let title = if reach.address.is_empty() { "pending" } else { &reach.address };
             let name = key("entry", uid, &format!("{part}/{}/{title}", reach.access));
             let say = Some(reach.say.clone()).filter(|_| reach.level != Level::Good);
-            entries.push(Box { at: at.clone(), level: reach.level, say, ..boxed(name, Layer::Entry, title, &reach.access) });
+            entries.push(Box {
+                at: at.clone(),
+                level: reach.level,
+                say,
+                ..boxed(name, Layer::Entry, title, &reach.access)
+            });
             ward.edges.push(Edge { level: reach.level, ..line(name, own.key, false) });
         }
         let mut behind: BTreeSet<Key> = BTreeSet::new();
         let by_selector = selected.iter().map(|pod| &*pod.meta.name);
-        let by_slice = facts.slices_of(service).flat_map(|slice| slice.endpoints.iter()).filter_map(|end| end.pod.as_deref());
+        let by_slice =
+            facts.slices_of(service).flat_map(|slice| slice.endpoints.iter()).filter_map(|end| end.pod.as_deref());
         for pod in by_selector.chain(by_slice) {
             behind.extend(tile_of.get(&(&*service.meta.namespace, pod)));
         }
@@ -221,6 +241,7 @@ fn lay(
         .collect();
     ports.sort_by_key(|key| (titles.get(key), *key));
     tiles.sort_by_key(|key| (!links.contains_key(key), titles.get(key).copied(), *key));
+    drop(titles);
     match previous {
         None => {
             for _ in 0..SWEEPS {
@@ -311,7 +332,8 @@ fn stand(nodes: &[Arc<Node>], pods: &BTreeMap<&str, u32>, map: &mut Map) {
 /// Reorders a column by the barycenters of its neighbours; boxes without neighbours stay behind, in their order.
 fn sweep(column: &mut [Key], beside: &[Key], links: &HashMap<Key, Vec<Key>>) {
     let place: HashMap<Key, u64> = beside.iter().copied().zip(0..).collect();
-    let middles: HashMap<Key, Middle> = column.iter().filter_map(|key| Some((*key, middle(*key, links, &place)?))).collect();
+    let middles: HashMap<Key, Middle> =
+        column.iter().filter_map(|key| Some((*key, middle(*key, links, &place)?))).collect();
     column.sort_by(|a, b| match (middles.get(a), middles.get(b)) {
         (Some(a), Some(b)) => a.compare(*b),
         (Some(_), None) => Ordering::Less,
@@ -413,7 +435,10 @@ fn owners(facts: &Facts) -> HashMap<(&str, &str), (&str, &str, &str)> {
 }
 
 /// The topmost owner of a pod: key, kind, name.
-fn workload<'a>(pod: &'a Pod, owners: &HashMap<(&'a str, &'a str), (&'a str, &'a str, &'a str)>) -> (Key, &'a str, &'a str) {
+fn workload<'a>(
+    pod: &'a Pod,
+    owners: &HashMap<(&'a str, &'a str), (&'a str, &'a str, &'a str)>,
+) -> (Key, &'a str, &'a str) {
     let Some(owner) = pod.meta.owner.as_deref() else {
         return (key("workload", &pod.meta.uid, ""), "Pod", &pod.meta.name);
     };

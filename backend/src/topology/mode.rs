@@ -20,7 +20,12 @@ pub fn run(client: Client, stop: impl Future<Output = ()> + Send + 'static) -> w
             while !answers.is_closed() {
                 tick.tick().await;
                 let answer = detect(&client).await;
-                answers.send_if_modified(|known| *known != answer && { *known = answer; true });
+                answers.send_if_modified(|known| {
+                    *known != answer && {
+                        *known = answer;
+                        true
+                    }
+                });
             }
         };
         tokio::select! {
@@ -68,7 +73,8 @@ fn of_config(name: &str, slot: &str, text: &str) -> Option<Proxy> {
         #[serde(default)]
         mode: Option<String>,
     }
-    let config: Config = serde_saphyr::from_str(text).ok().filter(|config: &Config| config.kind == "KubeProxyConfiguration")?;
+    let config: Config =
+        serde_saphyr::from_str(text).ok().filter(|config: &Config| config.kind == "KubeProxyConfiguration")?;
     let mode = config.mode.unwrap_or_default();
     let evidence = format!("configmap kube-system/{name}, {slot}: mode: \"{mode}\"");
     let mode = if mode.is_empty() { "iptables".to_owned() } else { mode };
@@ -80,7 +86,10 @@ fn of_daemons(all: &[(String, Vec<String>)]) -> Option<Proxy> {
     if let Some((name, arguments)) = all.iter().find(|(name, _)| name == "kube-proxy") {
         let value = |flag: &str| {
             let after = arguments.iter().skip_while(|argument| *argument != flag).nth(1);
-            arguments.iter().find_map(|argument| argument.strip_prefix(flag)?.strip_prefix('=')).or(after.map(String::as_str))
+            arguments
+                .iter()
+                .find_map(|argument| argument.strip_prefix(flag)?.strip_prefix('='))
+                .or(after.map(String::as_str))
         };
         // With a configuration file the flag is ignored.
         let mode = value("--proxy-mode").filter(|_| value("--config").is_none())?;

@@ -84,7 +84,8 @@ fn accesses(facts: &Facts, path: &Path<'_>, found: &Finding, mode: &str) -> Vec<
         for ingress in service.balancer.iter() {
             let away = ingress.hostname.as_deref().filter(|_| ingress.ip.is_none());
             if let Some(name) = away.or(ingress.ip.as_deref().filter(|_| !ingress.vip)) {
-                let left = Finding { say: Say::new("S_EXTERNAL").with("name", name), level: Level::Gone, ..found.clone() };
+                let left =
+                    Finding { say: Say::new("S_EXTERNAL").with("name", name), level: Level::Gone, ..found.clone() };
                 all.push(outlying(path, "LoadBalancer", &joined(name, number), "external", "V16", &left));
             }
         }

@@ -97,7 +97,11 @@ mod tests {
             (Unit::Bytes, 600.0 * 1_048_576.0, 200.0 * 1_048_576.0),
             (Unit::Bytes, 3.0 * 1_073_741_824.0, 1_073_741_824.0),
         ] {
-            assert!((value_step(unit, top, 3) - expected).abs() <= expected * 1e-9, "{top} {}", value_step(unit, top, 3));
+            assert!(
+                (value_step(unit, top, 3) - expected).abs() <= expected * 1e-9,
+                "{top} {}",
+                value_step(unit, top, 3)
+            );
         }
     }
 

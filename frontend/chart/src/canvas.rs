@@ -126,7 +126,9 @@ impl DrawingBackend for Canvas {
         let (x, y) = (f64::from(at.0), f64::from(at.1));
         self.context.begin_path();
         let turn = std::f64::consts::TAU;
-        self.context.arc(x, y, f64::from(radius), 0.0, turn).map_err(|e| DrawingErrorKind::DrawingError(refused(&e)))?;
+        self.context
+            .arc(x, y, f64::from(radius), 0.0, turn)
+            .map_err(|e| DrawingErrorKind::DrawingError(refused(&e)))?;
         if fill {
             self.fill_with(style.color());
             self.context.fill();
