@@ -83,17 +83,6 @@ fn gate(api: &Arc<Api>) -> Gate {
     Gate::new(kube::Client::new(service, "default"), namespaces)
 }
 
-trait Collect {
-    async fn collect_bytes(self) -> Result<bytes::Bytes, tower::BoxError>;
-}
-
-impl Collect for kube::client::Body {
-    async fn collect_bytes(self) -> Result<bytes::Bytes, tower::BoxError> {
-        use http_body_util::BodyExt as _;
-        Ok(self.collect().await?.to_bytes())
-    }
-}
-
 fn who(user: &str) -> Identity {
     Identity::new(user, "", vec!["system:authenticated".into()], BTreeMap::new())
 }

@@ -38,7 +38,7 @@ async fn no_secret_is_ever_printed_even_at_trace_level() {
         .sessions
         .find_cookie(&http::HeaderMap::from_iter([(http::header::COOKIE, cookie.parse().unwrap())]))
         .unwrap();
-    yaml::read(&session.client(), wire::Kind::Pod, "ns", "p").await.unwrap();
+    yaml::read(&session, wire::Kind::Pod, "ns", "p").await.unwrap();
     place.sign_in(&format!("wrong-{CANARY}")).await;
     place.sessions.end(&session);
     let mut text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

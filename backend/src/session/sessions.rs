@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::{Semaphore, watch};
@@ -71,7 +71,8 @@ pub struct Session {
     pub namespace: Option<String>,
     /// What to tell the person after sign-in.
     pub notes: Vec<Say>,
-    created: Millis,
+    /// Rises from session to session; two may begin in one millisecond.
+    serial: u64,
     hash: [u8; 32],
     proof: Zeroizing<String>,
     wrong_proofs: AtomicU8,
@@ -102,6 +103,7 @@ struct Inner {
     rate: Rate,
     checks: Semaphore,
     open: AtomicBool,
+    serial: AtomicU64,
 }
 
 /// A fresh session and the only copy of its cookie's value.
@@ -198,6 +200,7 @@ impl Sessions {
                 rate: Rate::default(),
                 checks: Semaphore::new(CHECKS),
                 open: AtomicBool::new(true),
+                serial: AtomicU64::new(0),
             }),
         })
     }
@@ -285,9 +288,13 @@ impl Sessions {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         tokio::pin!(stop);
         loop {
+            // A round is dropped half-way without harm: what it did not reach is still due.
             tokio::select! {
                 () = &mut stop => break,
-                _ = tick.tick() => self.sweep(now()).await,
+                () = async {
+                    tick.tick().await;
+                    self.sweep(now()).await;
+                } => {}
             }
         }
         self.inner.open.store(false, Ordering::Relaxed);
@@ -307,8 +314,8 @@ impl Sessions {
         }
         let due = alive.into_iter().filter(|session| {
             let checked = session.checked.load(Ordering::Relaxed);
-            now - checked >= KEEP_ALIVE && session.used.load(Ordering::Relaxed).max(session.created) >= checked
-                || now - checked >= KEEP_ALIVE && session.ended.receiver_count() > 0
+            let in_use = session.used.load(Ordering::Relaxed) >= checked || session.ended.receiver_count() > 0;
+            now - checked >= KEEP_ALIVE && in_use
         });
         futures::stream::iter(due).for_each_concurrent(8, |session| self.check(session, now)).await;
     }
@@ -348,7 +355,7 @@ impl Sessions {
             expires: expires.unwrap_or(Millis::MAX).min(now.saturating_add(limits.longest)),
             namespace: namespace.filter(|name| name.len() <= 63),
             notes,
-            created: now,
+            serial: self.inner.serial.fetch_add(1, Ordering::Relaxed),
             hash: hash(&cookie),
             proof: secret().map_err(|error| no_random(&error))?,
             wrong_proofs: AtomicU8::new(0),
@@ -374,7 +381,7 @@ impl Sessions {
     fn crowded(&self, identity: &Identity) -> Vec<Arc<Session>> {
         let limits = &self.inner.config.limits;
         let mut all: Vec<_> = self.inner.sessions.lock().values().cloned().collect();
-        all.sort_by_key(|session| session.created);
+        all.sort_by_key(|session| session.serial);
         let theirs: Vec<_> = all.iter().filter(|session| session.identity.user == identity.user).cloned().collect();
         let mut out: Vec<_> = theirs.iter().take((theirs.len() + 1).saturating_sub(limits.per_user)).cloned().collect();
         if out.is_empty() {

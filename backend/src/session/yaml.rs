@@ -1,30 +1,40 @@
 //! One object as YAML, read with the person's own credential: the API server decides, nothing is cached.
 
+use super::Session;
+use std::time::Duration;
 use wire::{Kind, Say};
 
 /// Largest object that is shown; etcd's own limit is 1.5 MiB.
 const LARGEST: usize = 4 * 1024 * 1024;
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads `kind` `namespace`/`name` and prints it without `managedFields`. Absent and forbidden are told apart only by
-/// the API server's own answer to this person.
+/// the API server's own answer to this person. A 401 ends the session.
 ///
 /// # Errors
 /// What to tell the person.
-pub async fn read(client: &kube::Client, kind: Kind, namespace: &str, name: &str) -> Result<String, Say> {
+pub async fn read(session: &Session, kind: Kind, namespace: &str, name: &str) -> Result<String, Say> {
     let never = || Say::new("E-NEVER").with("kind", kind.name()).with("name", name).with("namespace", namespace);
     let path = path(kind, namespace, name).ok_or_else(never)?;
     let request = http::Request::get(path).body(Vec::new()).map_err(|_| never())?;
-    let text = client.request_text(request).await.map_err(|error| match error {
+    let client = session.client();
+    let Ok(answer) = tokio::time::timeout(PATIENCE, client.request_text(request)).await else {
+        return Err(Say::new("E-TIMEOUT").with("s", PATIENCE.as_secs().to_string()));
+    };
+    let text = answer.map_err(|error| match error {
         kube::Error::Api(status) => match status.code {
-            401 => Say::new("LOGIN_ENDED").with("reason", "the API server no longer accepts the credential"),
+            401 => {
+                session.end();
+                Say::new("LOGIN_ENDED").with("reason", "the API server no longer accepts the credential")
+            }
             403 => super::gate::denied("get", kind.resource()),
             404 => never(),
             429 => Say::new("E-RATE").with("s", "1"),
-            code => Say::new("E-TIMEOUT").with("reason", format!("{code} {}", status.reason)),
+            code => Say::new("E-API").with("reason", format!("{code} {}", status.reason)),
         },
-        error => Say::new("E-TIMEOUT").with("reason", error.to_string()),
+        error => Say::new("E-API").with("reason", error.to_string()),
     })?;
-    print(&text).map_err(|reason| Say::new("E-TIMEOUT").with("reason", reason))
+    print(&text).map_err(|reason| Say::new("E-API").with("reason", reason))
 }
 
 fn path(kind: Kind, namespace: &str, name: &str) -> Option<String> {
