@@ -1,1 +1,31 @@
 //! The live link: one socket per browser, views, differences, credits.
+//!
+//! A view remembers what its browser was shown and nothing else; what is sent is the difference to what is now. Nothing
+//! is queued per change: a browser that slept an hour costs what one costs that slept a second. Everything that leaves
+//! went through a [`Permitted`](crate::session::Permitted). Costs O(browsers × window), plus the shared [`order::Board`]s.
+
+pub mod connection;
+pub mod diff;
+pub mod door;
+pub mod filter;
+pub mod findings;
+pub mod hub;
+mod object;
+pub mod order;
+mod overview;
+mod permits;
+mod socket;
+pub mod table;
+mod views;
+
+pub use door::{Authority, Door, Guest, Topology};
+pub use hub::{Hub, Parts};
+pub use socket::routes;
+
+use wire::Millis;
+
+/// The wall clock. Read here and handed down; what computes takes it as an argument.
+fn now() -> Millis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+}

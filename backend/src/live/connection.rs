@@ -1,0 +1,392 @@
+//! One browser's connection, whatever carries its frames: views, credits, pace, heartbeat, limits.
+
+use super::door::Guest;
+use super::hub::Hub;
+use super::permits::Sight;
+use super::views::{self, Shown};
+use crate::session::Permitted;
+use crate::session::gate::denied;
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use wire::browser::Resume;
+use wire::{Browser, Say, Server, Sub, View, ViewState};
+
+/// Frames a browser may leave unacknowledged per view. Two hide one round trip; with more, a slow browser would be shown
+/// the past.
+const CREDIT: usize = 2;
+/// Views of one connection.
+const VIEWS: usize = 16;
+/// Between two frames of a view.
+const PACE: Duration = Duration::from_millis(250);
+/// Frames of a connection in a second, answers to the person apart.
+const FRAMES: usize = 10;
+/// Frames from the browser in a second.
+const INBOUND: u32 = 64;
+/// A browser that does not acknowledge for this long is too slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Below the 25 s at which the first proxies cut idle connections.
+const HEARTBEAT: Duration = Duration::from_secs(20);
+/// Without a word from the browser for this long the connection is dead.
+const SILENCE: Duration = Duration::from_secs(45);
+/// How old a permit may be.
+const PERMIT: Duration = Duration::from_secs(10);
+/// Frames that may wait for the transport: all credits of all views, and some states and answers.
+pub const OUTBOUND: usize = VIEWS * CREDIT + 32;
+
+/// Why a connection ended: the socket's close code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    Gone = 1000,
+    Protocol = 4400,
+    NotSignedIn = 4401,
+    TooSlow = 4408,
+    SignedOut = 4410,
+    Limit = 4413,
+    Draining = 4503,
+}
+
+/// A signed-in browser's connection.
+#[derive(Debug)]
+pub struct Connection {
+    hub: Hub,
+    guest: Arc<dyn Guest>,
+    out: mpsc::Sender<Bytes>,
+    views: BTreeMap<Sub, Open>,
+    /// When the last frames went out, oldest first.
+    sent: VecDeque<Instant>,
+    heard: Instant,
+    second: (Instant, u32),
+}
+
+#[derive(Debug)]
+struct Open {
+    view: View,
+    /// `None` only while it is being computed.
+    shown: Option<Shown>,
+    seq: u32,
+    unacked: VecDeque<(u32, Instant)>,
+    /// Not before.
+    next: Instant,
+    /// Answers to the person are not held back by the connection's pace.
+    answer: bool,
+    version: Option<u64>,
+    sight: Option<(Instant, Sight)>,
+    state: Option<ViewState>,
+}
+
+impl Connection {
+    pub fn new(hub: Hub, guest: Arc<dyn Guest>, out: mpsc::Sender<Bytes>) -> Self {
+        let now = Instant::now();
+        Self { hub, guest, out, views: BTreeMap::new(), sent: VecDeque::new(), heard: now, second: (now, 0) }
+    }
+
+    /// Serves until the browser goes, the session ends or the process drains. What was shown is kept for a minute when
+    /// the connection broke, so that the browser can go on.
+    pub async fn run(mut self, resume: Vec<Resume>, mut inbound: mpsc::Receiver<Bytes>) -> Close {
+        let parts = self.hub.shared.parts.clone();
+        let mut ended = self.guest.ended();
+        let mut draining = parts.draining.clone();
+        let mut pulse = self.pulse();
+        let mut revoked = parts.authority.revoked();
+        let (mut ping, mut watched) = (Instant::now() + HEARTBEAT, true);
+        let welcome = Server::Welcome {
+            version: wire::VERSION,
+            now: super::now(),
+            cluster: parts.place.0.to_string(),
+            kubernetes: parts.place.1.to_string(),
+            expires: self.guest.expires(),
+            resolution: parts.resolution,
+        };
+        let mut close = self.say(&Permitted::nothing().map(|()| welcome));
+        for Resume { sub, view, seq } in resume.into_iter().take(VIEWS) {
+            let kept = self.hub.resume(self.guest.id(), sub, seq, &view);
+            let seq = if kept.is_some() { seq } else { beginning() };
+            self.open(sub, view, kept, seq);
+        }
+        let close = loop {
+            if let Some(close) = close {
+                break close;
+            }
+            let now = Instant::now();
+            if *draining.borrow() {
+                self.notice("S-DRAINING");
+                break Close::Draining;
+            }
+            if *ended.borrow() || super::now() >= self.guest.expires() {
+                self.notice("LOGIN_EXPIRED");
+                break Close::SignedOut;
+            }
+            if now - self.heard > SILENCE {
+                break Close::Gone;
+            }
+            if self.views.values().any(|open| open.unacked.front().is_some_and(|(_, at)| now - *at > PATIENCE)) {
+                break Close::TooSlow;
+            }
+            if now >= ping {
+                ping = now + HEARTBEAT;
+                close = self.say(&Permitted::nothing().map(|()| Server::Ping { now: super::now() }));
+            }
+            if let Some(wrong) = self.send().await {
+                break wrong;
+            }
+            let wake = self.wake().min(ping).min(now + Duration::from_secs(1));
+            tokio::select! {
+                frame = inbound.recv() => close = match frame {
+                    Some(bytes) => self.receive(&bytes).await,
+                    None => Some(Close::Gone),
+                },
+                () = sleep_until(wake) => {}
+                () = pulse.moved(), if wake > now + PACE => {}
+                () = turned(&mut ended) => {}
+                () = turned(&mut draining) => {}
+                moved = revoked.changed(), if watched => {
+                    watched = moved.is_ok();
+                    self.views.values_mut().for_each(|open| open.sight = None);
+                }
+            }
+        };
+        if matches!(close, Close::Gone | Close::TooSlow) {
+            for (sub, open) in std::mem::take(&mut self.views) {
+                if let Some(shown) = open.shown.filter(Shown::anything) {
+                    self.hub.keep(self.guest.id(), sub, open.seq, open.view, shown);
+                }
+            }
+        }
+        close
+    }
+
+    fn pulse(&self) -> Pulse {
+        let parts = &self.hub.shared.parts;
+        let objects = &parts.objects;
+        let mut receivers = vec![objects.nodes.version(), objects.namespaces.version(), objects.pods.version()];
+        receivers.extend([objects.replica_sets.version(), objects.deployments.version(), objects.services.version()]);
+        receivers.extend([objects.endpoint_slices.version(), objects.events.version()]);
+        receivers.extend([parts.history.rounds(), parts.coverage.version()]);
+        Pulse(receivers)
+    }
+
+    /// Takes one frame of the browser.
+    async fn receive(&mut self, bytes: &[u8]) -> Option<Close> {
+        let now = Instant::now();
+        self.heard = now;
+        if now - self.second.0 >= Duration::from_secs(1) {
+            self.second = (now, 0);
+        }
+        self.second.1 += 1;
+        let Ok(frame) = wire::decode::<Browser>(bytes) else { return Some(Close::Protocol) };
+        let cheap = matches!(frame, Browser::Ack { .. } | Browser::Pong | Browser::Close { .. });
+        if self.second.1 > INBOUND && !cheap {
+            // The first one too many is answered; answering all of them would be the flood's echo.
+            let first = self.second.1 == INBOUND + 1;
+            return first.then(|| self.fault(None, Say::new("LIMIT_RATE").with("max", INBOUND.to_string()))).flatten();
+        }
+        match frame {
+            Browser::Auth { .. } | Browser::SignIn { .. } => return Some(Close::Protocol),
+            Browser::Open { sub, .. } if self.views.contains_key(&sub) => {
+                return self.fault(Some(sub), Say::new("SUB_USED"));
+            }
+            Browser::Open { sub, .. } if self.views.len() >= VIEWS => {
+                return self.fault(Some(sub), Say::new("LIMIT_VIEWS").with("max", VIEWS.to_string()));
+            }
+            Browser::Open { sub, view } => self.open(sub, view, None, beginning()),
+            Browser::Alter { sub, view } => {
+                let Some(open) = self.views.get_mut(&sub) else {
+                    return self.fault(Some(sub), Say::new("SUB_UNKNOWN"));
+                };
+                if views::needs(&open.view) != views::needs(&view) {
+                    open.sight = None;
+                }
+                match &mut open.shown {
+                    Some(Shown::Table(table)) if matches!(view, View::Table(_)) => table.renew(),
+                    shown => *shown = Some(Shown::new(&view)),
+                }
+                (open.view, open.answer, open.version, open.next) = (view, true, None, now);
+            }
+            Browser::Close { sub } => _ = self.views.remove(&sub),
+            Browser::Ack { sub, seq } => {
+                if let Some(open) = self.views.get_mut(&sub) {
+                    let known = open.unacked.len();
+                    open.unacked.retain(|(sent, _)| *sent != seq);
+                    if open.unacked.len() == known {
+                        return self.fault(Some(sub), Say::new("ACK_UNKNOWN").with("seq", seq.to_string()));
+                    }
+                }
+            }
+            Browser::Hold { sub, on } => {
+                if let Some(open) = self.views.get_mut(&sub) {
+                    open.version = None;
+                    if let Some(shown) = &mut open.shown {
+                        shown.hold(on);
+                    }
+                }
+            }
+            Browser::Yaml { ask, kind, namespace, name } => {
+                let text = self.guest.yaml(kind, &namespace, &name).await;
+                return self.say(&Permitted::nothing().map(|()| Server::Yaml { ask, text }));
+            }
+            Browser::Pong => {}
+            Browser::SignOut => self.guest.end(),
+        }
+        None
+    }
+
+    fn open(&mut self, sub: Sub, view: View, kept: Option<Shown>, seq: u32) {
+        let shown = Some(kept.unwrap_or_else(|| Shown::new(&view)));
+        let (unacked, next) = (VecDeque::new(), Instant::now());
+        let open = Open { view, shown, seq, unacked, next, answer: true, version: None, sight: None, state: None };
+        self.views.insert(sub, open);
+    }
+
+    /// Sends what is due: at most one frame a view.
+    async fn send(&mut self) -> Option<Close> {
+        let shared = Arc::clone(&self.hub.shared);
+        let subs: Vec<Sub> = self.views.keys().copied().collect();
+        for sub in subs {
+            let now = Instant::now();
+            while self.sent.front().is_some_and(|at| now - *at > Duration::from_secs(1)) {
+                self.sent.pop_front();
+            }
+            let paced = self.sent.len() >= FRAMES;
+            let Some(open) = self.views.get_mut(&sub) else { continue };
+            if open.sight.as_ref().is_none_or(|(asked, _)| now - *asked > PERMIT) {
+                let (needs, spaces) = views::needs(&open.view);
+                let fresh = Sight::ask(&*shared.parts.authority, self.guest.identity(), &needs, spaces).await;
+                if open.sight.as_ref().is_none_or(|(_, known)| *known != fresh) {
+                    open.version = None;
+                }
+                open.sight = Some((now, fresh));
+            }
+            let Some((_, sight)) = &open.sight else { continue };
+            let (needs, _) = views::needs(&open.view);
+            let first = needs.first().map(|need| sight.scope(need));
+            let refused = views::strict(&open.view) && first.is_some_and(|scope| scope.is_empty());
+            let state = match &sight.undecided {
+                Some(reason) => ViewState::Failed(Say::new("E-UNDECIDED").with("reason", reason)),
+                None if refused => ViewState::Denied(lacking(&open.view)),
+                None => views::state(&shared, &open.view),
+            };
+            let blocked = refused || sight.undecided.is_some();
+            let mut frames = Vec::new();
+            if refused && open.shown.as_ref().is_some_and(Shown::anything) {
+                frames.push(Server::Revoked { sub, say: lacking(&open.view) });
+                open.shown = Some(Shown::new(&open.view));
+            }
+            if open.state.as_ref() != Some(&state) {
+                open.state = Some(state.clone());
+                frames.push(Server::State { sub, state });
+            }
+            let version = views::version(&shared, &open.view);
+            let due = open.shown.as_ref().and_then(Shown::due).is_some_and(|due| super::now() >= due);
+            let moved = open.version != Some(version) || due;
+            let ready = !blocked && moved && now >= open.next && open.unacked.len() < CREDIT;
+            let mut frame = None;
+            if ready && (open.answer || !paced) && let Some(mut shown) = open.shown.take() {
+                let (view, sight, base) = (open.view.clone(), sight.clone(), open.seq);
+                let seq = base.wrapping_add(1);
+                let Ok(_desk) = shared.desks.acquire().await else { return Some(Close::Gone) };
+                let world = Arc::clone(&shared);
+                let work = tokio::task::spawn_blocking(move || {
+                    let frame = shown.frame(&world, &view, &sight, (sub, seq, base), super::now());
+                    (shown, frame)
+                });
+                let Ok((shown, fresh)) = work.await else { return Some(Close::Gone) };
+                open.shown = Some(shown);
+                match fresh {
+                    Some(fresh) => {
+                        open.seq = seq;
+                        open.unacked.push_back((seq, now));
+                        open.next = now + PACE;
+                        open.answer = false;
+                        self.sent.push_back(now);
+                        frame = Some(fresh);
+                    }
+                    // Asked again until there is nothing left to say: usage comes after the rows.
+                    None => open.version = Some(version),
+                }
+            }
+            for frame in frames {
+                if let Some(close) = self.say(&Permitted::nothing().map(|()| frame)) {
+                    return Some(close);
+                }
+            }
+            if let Some(frame) = frame
+                && let Some(close) = self.say(&frame)
+            {
+                return Some(close);
+            }
+        }
+        None
+    }
+
+    /// When the next frame is due, if nothing else happens.
+    fn wake(&self) -> Instant {
+        let now = Instant::now();
+        let shared = &self.hub.shared;
+        let waits = self.views.values().filter_map(|open| {
+            let moved = open.version != Some(views::version(shared, &open.view));
+            let free = open.unacked.len() < CREDIT && !matches!(open.state, Some(ViewState::Denied(_) | ViewState::Failed(_)));
+            (moved && free).then(|| open.next.max(if self.sent.len() >= FRAMES { now + PACE / 2 } else { now }))
+        });
+        waits.min().unwrap_or(now + Duration::from_secs(1))
+    }
+
+    fn notice(&self, code: &str) {
+        // The connection ends right after: a browser that no longer reads is told by the close code.
+        _ = self.say(&Permitted::nothing().map(|()| Server::Notice(Say::new(code))));
+    }
+
+    fn fault(&self, sub: Option<Sub>, say: Say) -> Option<Close> {
+        self.say(&Permitted::nothing().map(|()| Server::Fault { sub, say }))
+    }
+
+    /// Hands a frame to the transport. One that has so many frames waiting is too slow.
+    fn say(&self, frame: &Permitted<Server>) -> Option<Close> {
+        let bytes = frame.as_ref().map(|frame| Bytes::from(wire::encode(frame))).release();
+        match self.out.try_send(bytes) {
+            Ok(()) => None,
+            Err(mpsc::error::TrySendError::Full(_)) => Some(Close::TooSlow),
+            Err(mpsc::error::TrySendError::Closed(_)) => Some(Close::Gone),
+        }
+    }
+}
+
+fn lacking(view: &View) -> Say {
+    match view {
+        View::Table(ask) => denied("list", ask.kind.resource()),
+        View::Map { .. } => denied("list", "services"),
+        View::Chart(_) | View::Object { .. } | View::Overview { .. } | View::Namespaces => denied("get", "metrics"),
+    }
+}
+
+/// Where a view's frame numbers begin: at random, see [`Hub::keep`].
+fn beginning() -> u32 {
+    getrandom::u32().unwrap_or_default() >> 2
+}
+
+/// Resolves when a flag is up; never when who could raise it is gone.
+async fn turned(flag: &mut watch::Receiver<bool>) {
+    if flag.wait_for(|up| *up).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Anything that moved.
+struct Pulse(Vec<watch::Receiver<u64>>);
+
+impl Pulse {
+    async fn moved(&mut self) {
+        while !self.0.is_empty() {
+            let waits = self.0.iter_mut().map(|receiver| Box::pin(receiver.changed()));
+            let (result, at, _) = futures::future::select_all(waits).await;
+            if result.is_ok() {
+                return;
+            }
+            self.0.swap_remove(at); // its writer is gone: it will not move again
+        }
+        std::future::pending().await
+    }
+}

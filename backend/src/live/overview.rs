@@ -1,0 +1,170 @@
+//! The first page and the shell's counts, made of what the person may see and of nothing else.
+
+use super::findings;
+use super::hub::Shared;
+use super::permits::Sight;
+use super::views::scope_of;
+use crate::cluster::Cache;
+use crate::cluster::kinds::Role;
+use crate::printers::Printer;
+use crate::session::gate::Resource;
+use crate::session::{Permitted, Scope};
+use std::collections::BTreeMap;
+use wire::chart::Metric;
+use wire::overview::{Attention, Gauge, Namespaces, NodeTile, Overview};
+use wire::table::Tally;
+use wire::{Kind, Level, Millis, Ref};
+
+/// Kinds with a count in the rail.
+pub(super) const COUNTED: [Kind; 4] = [Kind::Node, Kind::Pod, Kind::Deployment, Kind::Service];
+const LISTED: usize = 50;
+const TILES: usize = 200;
+const HOUR: Millis = 3_600_000;
+const UNKNOWN: Gauge = Gauge { used: f64::NAN, requested: f64::NAN, allocatable: f64::NAN, capacity: f64::NAN };
+
+/// The first page of a scope.
+pub(super) fn overview(shared: &Shared, sight: &Sight, asked: &[String], now: Millis) -> Permitted<Overview> {
+    let (objects, history) = (&shared.parts.objects, &shared.parts.history);
+    let scope = |kind: Kind| sight.list(kind, scope_of(kind, asked));
+    let mut attention = needing(&objects.pods, &scope(Kind::Pod));
+    attention.extend(needing(&objects.nodes, &scope(Kind::Node)));
+    attention.extend(needing(&objects.deployments, &scope(Kind::Deployment)));
+    attention.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.at.cmp(&b.at)));
+    let attention_total = number(attention.len());
+    attention.truncate(LISTED);
+    let (pods, nodes) = (objects.pods.snapshot(), objects.nodes.snapshot());
+    let sees_nodes = scope(Kind::Node) == Scope::All;
+    let usage = sees_nodes && !sight.list(Resource::NODE_METRICS, &[]).is_empty();
+    let permitted = scope(Kind::Pod).filter(&pods).and(scope(Kind::Node).filter(&nodes));
+    permitted.map(|(pods, nodes)| {
+        let mut tally: Vec<Tally> = Vec::new();
+        let mut on: BTreeMap<&str, (u32, f64, f64)> = BTreeMap::new();
+        let mut restarts = 0;
+        for pod in &pods {
+            let (level, word) = pod.state(now);
+            match tally.iter_mut().find(|known| known.level == level && known.word == word) {
+                Some(known) => known.count += 1,
+                None => tally.push(Tally { level, word: word.into(), count: 1 }),
+            }
+            let last = |end: Millis| now - end < HOUR;
+            let ended = pod.containers.iter().filter_map(|one| one.status.as_ref()?.last.as_ref()?.finished);
+            restarts += number(ended.filter(|end| last(*end)).count());
+            if matches!(&*pod.phase, "Succeeded" | "Failed") {
+                continue; // holds nothing of its node any more
+            }
+            let node = on.entry(pod.node.as_deref().unwrap_or_default()).or_default();
+            node.0 += 1;
+            for one in pod.containers.iter().filter(|one| one.role != Role::Init) {
+                node.1 += one.cpu_request.map_or(0.0, f64::from);
+                node.2 += one.memory_request.map_or(0.0, |bytes| bytes as f64);
+            }
+        }
+        tally.sort_by(|a, b| (b.level, &a.word).cmp(&(a.level, &b.word)));
+        let tile = |node: &std::sync::Arc<crate::cluster::kinds::Node>| {
+            let (level, status) = node.state(now);
+            let (count, cpu, memory) = on.get(&*node.meta.name).copied().unwrap_or_default();
+            let used = |metric| {
+                let known = usage.then(|| history.node(&node.meta.name, metric, now, 1)).flatten();
+                known.map_or(f64::NAN, |usage| f64::from(usage.used))
+            };
+            let known = |value: Option<u64>| value.map_or(f64::NAN, |value| value as f64);
+            let coverage = shared.parts.coverage.get(&node.meta.name).unwrap_or_default();
+            let ready = node.conditions.iter().find(|one| &*one.kind == "Ready");
+            let gauge = |used, requested, allocatable, capacity| Gauge {
+                used,
+                requested,
+                allocatable: known(allocatable),
+                capacity: known(capacity),
+            };
+            NodeTile {
+                name: node.meta.name.to_string(),
+                level,
+                status: status.into(),
+                since: ready.and_then(|one| one.since).unwrap_or_default(),
+                pods: count,
+                cpu: gauge(used(Metric::Cpu), cpu, node.allocatable.cpu, node.capacity.cpu),
+                memory: gauge(used(Metric::Memory), memory, node.allocatable.memory, node.capacity.memory),
+                heard: coverage.good.unwrap_or_default(),
+                problem: coverage.problem,
+            }
+        };
+        let (mut cpu, mut memory) = (UNKNOWN, UNKNOWN);
+        if sees_nodes {
+            let sum = |of: &dyn Fn(&crate::cluster::kinds::Node) -> Option<u64>| {
+                nodes.iter().filter_map(|node| of(node)).sum::<u64>() as f64
+            };
+            let total = |metric| if usage { history.total(None, metric, now) } else { f64::NAN };
+            cpu.used = total(Metric::Cpu);
+            memory.used = total(Metric::Memory);
+            (cpu.allocatable, cpu.capacity) = (sum(&|node| node.allocatable.cpu), sum(&|node| node.capacity.cpu));
+            (memory.allocatable, memory.capacity) = (sum(&|node| node.allocatable.memory), sum(&|node| node.capacity.memory));
+        }
+        cpu.requested = on.values().map(|node| node.1).sum();
+        memory.requested = on.values().map(|node| node.2).sum();
+        let (names, all, _) = &sight.namespaces;
+        Overview {
+            attention,
+            attention_total,
+            nodes: sees_nodes.then(|| nodes.iter().take(TILES).map(|node| tile(node)).collect()),
+            nodes_total: number(nodes.len()),
+            pods: tally,
+            pods_total: number(pods.len()),
+            cpu,
+            memory,
+            restarts,
+            kubelets: sees_nodes.then(|| shared.parts.coverage.answering()),
+            own: (f32::NAN, f32::NAN),
+            scope: (number(if asked.is_empty() { names.len() } else { asked.len() }), *all && asked.is_empty()),
+        }
+    })
+}
+
+/// The namespaces and the rail's counts.
+pub(super) fn namespaces(shared: &Shared, sight: &Sight, now: Millis) -> Permitted<Namespaces> {
+    let objects = &shared.parts.objects;
+    let mut counts = Vec::new();
+    for kind in COUNTED {
+        let scope = sight.list(kind, &[]);
+        if scope.is_empty() {
+            continue;
+        }
+        let (total, needing) = match kind {
+            Kind::Node => count(&objects.nodes, &scope, now),
+            Kind::Pod => count(&objects.pods, &scope, now),
+            Kind::Deployment => count(&objects.deployments, &scope, now),
+            _ => count(&objects.services, &scope, now),
+        };
+        counts.push((kind.word().into(), total, needing));
+    }
+    let (names, all, checking) = &sight.namespaces;
+    let names = names.iter().map(ToString::to_string).collect();
+    Permitted::nothing().map(|()| Namespaces { names, all: *all, checking: *checking, counts })
+}
+
+fn count<K: Printer>(cache: &Cache<K>, scope: &Scope, now: Millis) -> (u32, u32) {
+    let objects = cache.snapshot();
+    let seen = scope.filter(&objects).map(|seen| {
+        let bad = seen.iter().filter(|object| object.state(now).0 >= Level::Warn).count();
+        (number(seen.len()), number(bad))
+    });
+    seen.release()
+}
+
+fn needing<K: Printer>(cache: &Cache<K>, scope: &Scope) -> Vec<Attention> {
+    let objects = cache.snapshot();
+    let seen = scope.filter(&objects).map(|seen| {
+        let worst = |object: &K| {
+            let finding = findings::of(object).into_iter().next()?;
+            let meta = object.meta();
+            let (namespace, name) = (meta.namespace.to_string(), meta.name.to_string());
+            let at = Ref { kind: K::KIND.name().into(), namespace, name };
+            Some(Attention { level: finding.level, at, say: finding.say, since: 0 })
+        };
+        seen.into_iter().filter_map(|object| worst(object)).collect()
+    });
+    seen.release()
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

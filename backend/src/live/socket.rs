@@ -1,0 +1,134 @@
+//! The WebSocket: handshake, first frame, close codes.
+
+use super::connection::{Close, Connection, OUTBOUND};
+use super::hub::{Hub, Parts};
+use axum::Router;
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
+use http::{HeaderMap, StatusCode};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use wire::session::Refusal;
+use wire::{Browser, Say, Server};
+
+/// Bytes of one message of a browser.
+const MESSAGE: usize = 64 * 1024;
+/// For the first frame.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Frames of the browser that wait while one is being answered; then the socket is not read on.
+const INBOUND: usize = 32;
+/// What the socket gathers before it writes, and may hold back at most.
+const WRITE: (usize, usize) = (16 * 1024, 1024 * 1024);
+
+/// `ws`.
+pub fn routes(parts: Parts) -> Router {
+    Router::new().route("/ws", get(upgrade)).with_state(Hub::new(parts))
+}
+
+async fn upgrade(State(hub): State<Hub>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+    if let Err(say) = hub.shared.parts.door.origin(&headers) {
+        return (StatusCode::FORBIDDEN, say.code).into_response();
+    }
+    let Ok(seat) = std::sync::Arc::clone(&hub.shared.seats).try_acquire_owned() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "LIMIT_SOCKETS").into_response();
+    };
+    let upgrade = upgrade.protocols([wire::SUBPROTOCOL]).max_message_size(MESSAGE).max_frame_size(MESSAGE);
+    upgrade.write_buffer_size(WRITE.0).max_write_buffer_size(WRITE.1).on_upgrade(move |socket| async move {
+        serve(hub, headers, socket).await;
+        drop(seat);
+    })
+}
+
+async fn serve(hub: Hub, headers: HeaderMap, mut socket: WebSocket) {
+    let first = match tokio::time::timeout(PATIENCE, socket.recv()).await {
+        Ok(Some(Ok(Message::Binary(bytes)))) => wire::decode::<Browser>(&bytes).ok(),
+        Ok(Some(Err(_)) | None) => return,
+        Ok(Some(Ok(_))) | Err(_) => None,
+    };
+    let (answer, close) = match first {
+        Some(Browser::Auth { proof, resume }) => match hub.shared.parts.door.find(&headers) {
+            Some(guest) if guest.proves(&proof) => match hub.place(guest.id()) {
+                Some(_place) => {
+                    let (out, frames) = mpsc::channel(OUTBOUND);
+                    let (inward, inbound) = mpsc::channel(INBOUND);
+                    let connection = tokio::spawn(Connection::new(hub.clone(), guest, out).run(resume, inbound));
+                    return carry(socket, frames, inward, connection).await;
+                }
+                None => (Server::Notice(Say::new("S-LIMIT")), Close::Limit),
+            },
+            Some(_) | None => (Server::Refused(Refusal { say: Say::new("LOGIN_EXPIRED") }), Close::NotSignedIn),
+        },
+        Some(Browser::SignIn { credential }) => match hub.shared.parts.door.sign_in(credential).await {
+            Ok(claim) => (Server::Granted { claim }, Close::Gone),
+            Err(refusal) => (Server::Refused(refusal), Close::NotSignedIn),
+        },
+        Some(_) => return end(&mut socket, Close::NotSignedIn).await,
+        None => return end(&mut socket, Close::Protocol).await,
+    };
+    if socket.send(Message::Binary(wire::encode(&answer).into())).await.is_ok() {
+        end(&mut socket, close).await;
+    }
+}
+
+/// Carries frames both ways until one side ends. A browser that stops reading holds back only its own frames.
+async fn carry(
+    socket: WebSocket,
+    mut frames: mpsc::Receiver<Bytes>,
+    inward: mpsc::Sender<Bytes>,
+    connection: tokio::task::JoinHandle<Close>,
+) {
+    let (mut sink, mut stream) = socket.split();
+    let writer = async {
+        let sink = &mut sink;
+        while let Some(frame) = frames.recv().await {
+            if sink.send(Message::Binary(frame)).await.is_err() {
+                return; // the reader sees the end as well
+            }
+        }
+    };
+    let reader = async {
+        while let Some(message) = stream.next().await {
+            let bytes = match message {
+                Ok(Message::Binary(bytes)) => bytes,
+                Ok(Message::Ping(_) | Message::Pong(_)) => continue,
+                Ok(Message::Text(_)) => return Some(Close::Protocol),
+                Ok(Message::Close(_)) => return None,
+                Err(error) => return error.to_string().contains("too long").then_some(Close::Limit),
+            };
+            if inward.send(bytes).await.is_err() {
+                return None; // the connection ended by itself and says why
+            }
+        }
+        None
+    };
+    let close = {
+        tokio::pin!(reader, connection, writer);
+        // The writer alone never ends this: it has nothing to write any more when the connection ended.
+        let both = async {
+            let close = (&mut connection).await;
+            // What was said last, and no longer than that: the browser may have stopped reading.
+            _ = tokio::time::timeout(Duration::from_secs(1), &mut writer).await;
+            close.ok()
+        };
+        let written = async { both.await };
+        tokio::select! {
+            wrong = &mut reader => wrong,
+            close = written => close,
+        }
+    };
+    drop(inward);
+    if let Some(close) = close {
+        let frame = CloseFrame { code: close as u16, reason: "".into() };
+        _ = tokio::time::timeout(Duration::from_secs(1), sink.send(Message::Close(Some(frame)))).await;
+    }
+}
+
+async fn end(socket: &mut WebSocket, close: Close) {
+    let frame = CloseFrame { code: close as u16, reason: "".into() };
+    // A browser that is gone cannot be told.
+    _ = tokio::time::timeout(Duration::from_secs(1), socket.send(Message::Close(Some(frame)))).await;
+}

@@ -1,0 +1,327 @@
+//! A window of a table: filter, sort, cut, and what of it was sent.
+
+use super::diff::diff;
+use super::filter::Filter;
+use super::order::{Board, Sort, Values};
+use crate::cluster::kinds::{Node, Pod};
+use crate::history::Reader;
+use crate::printers::Printer;
+use crate::session::{Permitted, Scope};
+use std::any::Any;
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::sync::Arc;
+use wire::chart::Metric;
+use wire::table::{ColumnId, Op, Row, TableAsk, Tally, Usage, WINDOW_MAX};
+use wire::{Key, Millis, Say, Server, Sub};
+
+/// How often an order that moves by itself (usage, restarts) is made anew.
+const ORDER_KEPT: Millis = 5_000;
+/// Points of a sparkline.
+const SPARK: u16 = 20;
+/// Sort columns that are looked at.
+const SORTS: usize = 4;
+
+/// What a browser was shown of a table.
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: Option<Vec<Row>>,
+    rest: (u32, u32, Vec<Tally>, Vec<Say>),
+    /// Frozen values of volatile sort columns, and when they were taken.
+    frozen: Option<(Millis, Box<dyn Any + Send>)>,
+    pub(super) hold: bool,
+    /// Rows whose usage was sent since the last scrape, by column.
+    sent: HashSet<(u8, Key)>,
+    round: u64,
+}
+
+/// What a window is cut from.
+#[derive(Debug)]
+pub struct Source<'a, K> {
+    pub objects: &'a crate::cluster::cache::Snapshot<K>,
+    pub board: &'a Board<K>,
+    pub history: &'a Reader,
+    /// Where rows may be seen, and where their usage.
+    pub scope: &'a Scope,
+    pub usage: &'a Scope,
+}
+
+/// A window, cut and ready.
+#[derive(Debug, PartialEq)]
+pub struct Window {
+    pub rows: Vec<Row>,
+    pub start: u32,
+    pub matched: u32,
+    pub total: u32,
+    pub tally: Vec<Tally>,
+    pub notes: Vec<Say>,
+}
+
+impl Table {
+    /// The next frame, or `None` when the browser has everything there is.
+    pub fn frame<K: Printer>(
+        &mut self,
+        source: &Source<'_, K>,
+        ask: &TableAsk,
+        (sub, seq, base): (Sub, u32, u32),
+        now: Millis,
+    ) -> Option<Permitted<Server>> {
+        let columns = K::columns();
+        let ids: Vec<ColumnId> = columns.iter().map(|column| column.id).collect();
+        let window = self.window(source, ask, now);
+        let mut frame = None;
+        let window = window.map(|window| {
+            let Window { rows, start, matched, total, tally, notes } = window;
+            let rest = (matched, total, tally.clone(), notes.clone());
+            let page = |rows: &[Row]| Server::Page {
+                sub,
+                seq,
+                start,
+                matched,
+                total,
+                columns: columns.clone(),
+                rows: rows.to_vec(),
+                tally: tally.clone(),
+                as_of: now,
+                notes: notes.clone(),
+            };
+            frame = match &self.rows {
+                Some(shown) if self.rest.3 == notes => {
+                    let ops = diff(&ids, shown, &rows);
+                    let renewed = ops.iter().any(|op| matches!(op, Op::Remove(_) | Op::Insert(..)));
+                    if ops.is_empty() && self.rest == rest {
+                        None
+                    } else if renewed && wire::encode(&ops).len() > wire::encode(&rows).len() {
+                        Some(page(&rows))
+                    } else {
+                        Some(Server::Diff { sub, seq, base, ops, matched, total, tally: tally.clone(), as_of: now })
+                    }
+                }
+                Some(_) | None => Some(page(&rows)),
+            };
+            if matches!(frame, Some(Server::Page { .. })) {
+                self.sent.clear();
+            }
+            self.rest = rest;
+            self.rows = Some(rows);
+        });
+        match frame {
+            Some(frame) => Some(window.map(|()| frame)),
+            None => self.cells(source, (sub, seq), &ids, now).map(|frame| window.map(|()| frame)),
+        }
+    }
+
+    /// Whether the browser was shown anything.
+    pub fn shown(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    /// Forgets what was shown: the next frame is a whole one.
+    pub fn renew(&mut self) {
+        *self = Self { hold: self.hold, ..Self::default() };
+    }
+
+    /// When the order has to be made anew although nothing changed.
+    pub fn due(&self) -> Option<Millis> {
+        self.frozen.as_ref().filter(|_| !self.hold).map(|(since, _)| since + ORDER_KEPT)
+    }
+
+    /// The window as it is now, under the order that is kept.
+    pub fn window<K: Printer>(&mut self, source: &Source<'_, K>, ask: &TableAsk, now: Millis) -> Permitted<Window> {
+        let columns = K::columns();
+        let (filter, mut notes) = Filter::parse(&ask.filter, &columns);
+        let place = |id: ColumnId| columns.iter().position(|column| column.id == id);
+        let sorts: Vec<(usize, bool)> =
+            ask.sort.iter().take(SORTS).filter_map(|(id, down)| Some((place(*id)?, *down))).collect();
+        let word = |at: usize| columns.get(at).map_or("", |column| column.word.as_str());
+        if source.usage.is_empty() && columns.iter().any(|column| column.id.0 >= 100) {
+            notes.push(Say::new("M-NOPERM").with("resource", format!("{}.metrics.k8s.io", K::KIND.resource())));
+        }
+        let values = |at: usize| match columns.get(at).filter(|column| column.id.0 >= 100) {
+            Some(column) => {
+                let value = |object: &Arc<K>| used(source, object, &column.word, now);
+                let values = source.objects.iter().map(value).collect();
+                Arc::new(Values { objects: Arc::clone(source.objects), values })
+            }
+            None => source.board.column(at, source.objects, now),
+        };
+        let asked: Vec<(usize, Arc<Values<K, Sort>>)> =
+            filter.columns().into_iter().map(|at| (at, values(at))).collect();
+        let volatile = sorts.iter().any(|(at, _)| matches!(word(*at), "cpu" | "memory" | "restarts" | "last"));
+        let orders = if volatile {
+            self.orders(source, now, || sorts.iter().map(|(at, _)| values(*at)).collect())
+        } else {
+            self.frozen = None;
+            sorts.iter().map(|(at, _)| values(*at)).collect()
+        };
+        let states = source.board.states(source.objects, now);
+        source.scope.filter(source.objects).map(|permitted| {
+            let mut matched: Vec<u32> = Vec::new();
+            let mut tally: Vec<Tally> = Vec::new();
+            let mut next = permitted.iter().peekable();
+            for (at, object) in source.objects.iter().enumerate() {
+                if next.next_if(|known| Arc::ptr_eq(known, object)).is_none() {
+                    continue;
+                }
+                let cell = |column: usize| {
+                    let known = asked.iter().find(|(known, _)| *known == column);
+                    known.and_then(|(_, values)| values.values.get(at)).unwrap_or(&Sort::Missing)
+                };
+                if !filter.admits(object.meta(), now, cell) {
+                    continue;
+                }
+                matched.push(u32::try_from(at).unwrap_or(u32::MAX));
+                let Some((level, word)) = states.values.get(at) else { continue };
+                match tally.iter_mut().find(|known| known.level == *level && known.word == *word) {
+                    Some(known) => known.count += 1,
+                    None => tally.push(Tally { level: *level, word: (*word).into(), count: 1 }),
+                }
+            }
+            tally.sort_by(|a, b| (b.level, &a.word).cmp(&(a.level, &b.word)));
+            let compare = |a: &u32, b: &u32| {
+                let value = |values: &Values<K, Sort>, at: u32| values.values.get(at as usize).cloned();
+                for (values, (_, down)) in orders.iter().zip(&sorts) {
+                    let (left, right) = (values.values.get(*a as usize), values.values.get(*b as usize));
+                    let order = match (left, right) {
+                        (Some(left), Some(right)) => left.compare(right, *down),
+                        _ => value(values, *a).is_none().cmp(&value(values, *b).is_none()),
+                    };
+                    if order != Ordering::Equal {
+                        return order;
+                    }
+                }
+                a.cmp(b) // the snapshot is sorted by namespace and name: the order is total
+            };
+            let count = matched.len();
+            let start = (ask.start as usize).min(count);
+            let end = (start + ask.count.min(WINDOW_MAX) as usize).min(count);
+            if !orders.is_empty() {
+                // Only the window is put in order; what stands before and behind it is told apart in linear time.
+                if end < count {
+                    matched.select_nth_unstable_by(end, compare);
+                }
+                if 0 < start && start < end
+                    && let Some(head) = matched.get_mut(..end)
+                {
+                    head.select_nth_unstable_by(start, compare);
+                }
+                if let Some(window) = matched.get_mut(start..end) {
+                    window.sort_unstable_by(compare);
+                }
+            }
+            let rows = matched.get(start..end).unwrap_or_default().iter();
+            let rows = rows.filter_map(|at| source.objects.get(*at as usize)).map(|object| row(&**object, now)).collect();
+            let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+            Window { rows, start: number(start), matched: number(count), total: number(permitted.len()), tally, notes }
+        })
+    }
+
+    fn orders<K: Printer>(
+        &mut self,
+        source: &Source<'_, K>,
+        now: Millis,
+        fresh: impl FnOnce() -> Vec<Arc<Values<K, Sort>>>,
+    ) -> Vec<Arc<Values<K, Sort>>> {
+        if let Some((since, values)) = &self.frozen
+            && (self.hold || now - since < ORDER_KEPT)
+            && let Some(values) = values.downcast_ref::<Vec<Arc<Values<K, Sort>>>>()
+        {
+            return values.iter().map(|values| Arc::new(values.carried(source.objects))).collect();
+        }
+        let fresh = fresh();
+        self.frozen = Some((now, Box::new(fresh.clone())));
+        fresh
+    }
+
+    /// Usage of rows that lack it since the last scrape.
+    fn cells<K: Printer>(
+        &mut self,
+        source: &Source<'_, K>,
+        (sub, seq): (Sub, u32),
+        ids: &[ColumnId],
+        now: Millis,
+    ) -> Option<Server> {
+        let round = *source.history.rounds().borrow();
+        if std::mem::replace(&mut self.round, round) != round {
+            self.sent.clear();
+        }
+        let rows = self.rows.as_deref().unwrap_or_default();
+        for (column, metric) in [(ColumnId(100), Metric::Cpu), (ColumnId(101), Metric::Memory)] {
+            if !ids.contains(&column) {
+                continue;
+            }
+            let mut values = Vec::new();
+            for row in rows.iter().filter(|row| source.usage.allows(&row.namespace)) {
+                if self.sent.insert((column.0, row.key))
+                    && let Ok(at) = source.objects.binary_search_by(|object| {
+                        let meta = object.meta();
+                        (&*meta.namespace, &*meta.name).cmp(&(&*row.namespace, &*row.name))
+                    })
+                    && let Some(object) = source.objects.get(at)
+                    && let Some(usage) = usage(source.history, &**object, metric, now, SPARK)
+                {
+                    values.push((row.key, usage));
+                }
+            }
+            if !values.is_empty() {
+                return Some(Server::Cells { sub, seq, column, values });
+            }
+        }
+        None
+    }
+}
+
+fn row<K: Printer>(object: &K, now: Millis) -> Row {
+    let meta = object.meta();
+    Row {
+        key: Key(meta.id),
+        namespace: meta.namespace.to_string(),
+        name: meta.name.to_string(),
+        level: object.state(now).0,
+        cells: object.cells(now),
+    }
+}
+
+fn used<K: Printer>(source: &Source<'_, K>, object: &Arc<K>, word: &str, now: Millis) -> Sort {
+    let metric = if word == "cpu" { Metric::Cpu } else { Metric::Memory };
+    if !source.usage.allows(&object.meta().namespace) {
+        return Sort::Missing; // an order is a value too
+    }
+    match usage(source.history, &**object, metric, now, 1) {
+        Some(usage) if !usage.used.is_nan() => Sort::Number(f64::from(usage.used)),
+        Some(_) | None => Sort::Missing,
+    }
+}
+
+/// Usage with what is asked for and allowed, of kinds that have any.
+fn usage<K: Printer>(history: &Reader, object: &K, metric: Metric, now: Millis, points: u16) -> Option<Usage> {
+    let object: &dyn Any = object;
+    if let Some(pod) = object.downcast_ref::<Pod>() {
+        let mut usage = history.pod(&pod.meta.namespace, &pod.meta.name, metric, now, points)?;
+        (usage.request, usage.limit) = bounds(pod, metric);
+        Some(usage)
+    } else if let Some(node) = object.downcast_ref::<Node>() {
+        let mut usage = history.node(&node.meta.name, metric, now, points)?;
+        let allocatable = if metric == Metric::Cpu { node.allocatable.cpu } else { node.allocatable.memory };
+        usage.limit = allocatable.map_or(f32::NAN, |value| value as f32);
+        Some(usage)
+    } else {
+        None
+    }
+}
+
+/// Sums of a pod's requests and limits; NaN when no container has one. A limit holds only if every container has one.
+fn bounds(pod: &Pod, metric: Metric) -> (f32, f32) {
+    let (mut request, mut limit) = (f32::NAN, 0.0);
+    for one in pod.containers.iter().filter(|one| one.role != crate::cluster::kinds::Role::Init) {
+        let (asked, allowed) = match metric {
+            Metric::Cpu => (one.cpu_request.map(|value| value as f32), one.cpu_limit.map(|value| value as f32)),
+            Metric::Memory => (one.memory_request.map(|value| value as f32), one.memory_limit.map(|value| value as f32)),
+        };
+        if let Some(asked) = asked {
+            request = if request.is_nan() { asked } else { request + asked };
+        }
+        limit += allowed.unwrap_or(f32::NAN);
+    }
+    (request, limit)
+}

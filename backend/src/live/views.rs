@@ -1,0 +1,288 @@
+//! The views of a browser: what each needs, when it moved, and its next frame.
+
+use super::hub::Shared;
+use super::object::{self, Seen};
+use super::overview;
+use super::permits::{Need, Sight};
+use super::table::{Source, Table};
+use crate::cluster::Sync;
+use crate::cluster::kinds::Kind as _;
+use crate::session::Permitted;
+use crate::session::gate::Resource;
+use wire::chart::{Chart, Metric, Rule, Target};
+use wire::{Kind, Millis, Say, Server, Sub, View, ViewState};
+
+/// What a browser was shown of a view.
+#[derive(Debug)]
+pub(super) enum Shown {
+    Table(Table),
+    /// Views that are small enough to go whole: the last frame, numbered zero.
+    Whole(Option<Box<Server>>, Option<Box<Seen>>),
+}
+
+/// Runs the body with `$cache` and `$board` of a kind.
+macro_rules! with_kind {
+    ($kind:expr, $shared:expr, |$cache:ident, $board:ident| $body:expr) => {{
+        let (objects, boards) = (&$shared.parts.objects, &$shared.boards);
+        match $kind {
+            Kind::Node => { let ($cache, $board) = (&objects.nodes, &boards.nodes); $body }
+            Kind::Namespace => { let ($cache, $board) = (&objects.namespaces, &boards.namespaces); $body }
+            Kind::Pod => { let ($cache, $board) = (&objects.pods, &boards.pods); $body }
+            Kind::ReplicaSet => { let ($cache, $board) = (&objects.replica_sets, &boards.replica_sets); $body }
+            Kind::Deployment => { let ($cache, $board) = (&objects.deployments, &boards.deployments); $body }
+            Kind::Service => { let ($cache, $board) = (&objects.services, &boards.services); $body }
+            Kind::EndpointSlice => { let ($cache, $board) = (&objects.endpoint_slices, &boards.endpoint_slices); $body }
+            Kind::Event => { let ($cache, $board) = (&objects.events, &boards.events); $body }
+        }
+    }};
+}
+
+impl Shown {
+    pub(super) fn new(view: &View) -> Self {
+        match view {
+            View::Table(_) => Self::Table(Table::default()),
+            View::Chart(_) | View::Object { .. } | View::Map { .. } | View::Overview { .. } | View::Namespaces => {
+                Self::Whole(None, None)
+            }
+        }
+    }
+
+    pub(super) fn anything(&self) -> bool {
+        match self {
+            Self::Table(table) => table.shown(),
+            Self::Whole(last, _) => last.is_some(),
+        }
+    }
+
+    pub(super) fn due(&self) -> Option<Millis> {
+        match self {
+            Self::Table(table) => table.due(),
+            Self::Whole(..) => None,
+        }
+    }
+
+    pub(super) fn hold(&mut self, on: bool) {
+        if let Self::Table(table) = self {
+            table.hold = on;
+        }
+    }
+
+    /// The next frame, or `None` when the browser has everything there is.
+    pub(super) fn frame(
+        &mut self,
+        shared: &Shared,
+        view: &View,
+        sight: &Sight,
+        (sub, seq, base): (Sub, u32, u32),
+        now: Millis,
+    ) -> Option<Permitted<Server>> {
+        match (self, view) {
+            (Self::Table(table), View::Table(ask)) => {
+                let asked = scope_of(ask.kind, &ask.namespaces);
+                let scope = sight.list(ask.kind, asked);
+                let metrics = Resource { group: "metrics.k8s.io", plural: ask.kind.resource() };
+                let usage = sight.list(metrics, asked);
+                with_kind!(ask.kind, shared, |cache, board| {
+                    let objects = cache.snapshot();
+                    let history = &shared.parts.history;
+                    let source = Source { objects: &objects, board, history, scope: &scope, usage: &usage };
+                    table.frame(&source, ask, (sub, seq, base), now)
+                })
+            }
+            (Self::Whole(last, seen), view) => {
+                let fresh = whole(shared, view, sight, sub, last.as_deref(), seen, now)?;
+                let fresh = fresh.release(); // compared only; what goes on is wrapped again by the frame's own scope
+                if last.as_deref() == Some(&fresh) {
+                    return None;
+                }
+                *last = Some(Box::new(fresh.clone()));
+                Some(Permitted::nothing().map(|()| numbered(fresh, seq)))
+            }
+            (Self::Table(_), _) => None,
+        }
+    }
+}
+
+/// Cluster-scoped kinds know no namespaces.
+pub(super) fn scope_of(kind: Kind, namespaces: &[String]) -> &[String] {
+    if kind.namespaced() { namespaces } else { &[] }
+}
+
+/// What a view needs; the first is what it cannot do without. The flag: whether it needs the list of namespaces.
+pub(super) fn needs(view: &View) -> (Vec<Need>, bool) {
+    let list = |kind: Kind, asked: &[String]| Need::List(kind.into(), scope_of(kind, asked).to_vec());
+    match view {
+        View::Table(ask) => {
+            let mut needs = vec![list(ask.kind, &ask.namespaces)];
+            if matches!(ask.kind, Kind::Pod | Kind::Node) {
+                let metrics = Resource { group: "metrics.k8s.io", plural: ask.kind.resource() };
+                needs.push(Need::List(metrics, scope_of(ask.kind, &ask.namespaces).to_vec()));
+            }
+            (needs, false)
+        }
+        View::Chart(ask) => match &ask.target {
+            Target::Cluster => (vec![list(Kind::Node, &[]), Need::List(Resource::NODE_METRICS, Vec::new())], false),
+            Target::Node(name) => (
+                vec![
+                    Need::Get(Kind::Node.into(), String::new(), name.clone()),
+                    Need::Get(Resource::NODE_METRICS, String::new(), name.clone()),
+                ],
+                false,
+            ),
+            Target::Namespace(name) => {
+                let asked = vec![name.clone()];
+                (vec![list(Kind::Pod, &asked), Need::List(Resource::POD_METRICS, asked)], false)
+            }
+            Target::Pod(namespace, name) => (
+                vec![
+                    Need::Get(Kind::Pod.into(), namespace.clone(), name.clone()),
+                    Need::Get(Resource::POD_METRICS, namespace.clone(), name.clone()),
+                ],
+                false,
+            ),
+        },
+        View::Object { kind, namespace, name } => {
+            let space = if kind.namespaced() { namespace.clone() } else { "default".into() };
+            let mut needs = vec![Need::Get((*kind).into(), namespace.clone(), name.clone())];
+            needs.extend([Kind::Event, Kind::Pod, Kind::ReplicaSet, Kind::EndpointSlice].map(|kind| list(kind, &[space.clone()])));
+            (needs, false)
+        }
+        View::Map { namespaces } => {
+            let kinds = [Kind::Service, Kind::EndpointSlice, Kind::Pod, Kind::ReplicaSet, Kind::Deployment, Kind::Node];
+            (kinds.map(|kind| list(kind, namespaces)).to_vec(), false)
+        }
+        View::Overview { namespaces } => {
+            let kinds = [Kind::Pod, Kind::Node, Kind::Deployment];
+            let mut needs = kinds.map(|kind| list(kind, namespaces)).to_vec();
+            needs.push(Need::List(Resource::NODE_METRICS, Vec::new()));
+            (needs, true)
+        }
+        View::Namespaces => {
+            (overview::COUNTED.map(|kind| list(kind, &[])).to_vec(), true)
+        }
+    }
+}
+
+/// Whether nothing at all is shown without the first need: an overview is made of what there is.
+pub(super) fn strict(view: &View) -> bool {
+    matches!(view, View::Table(_) | View::Chart(_) | View::Map { .. })
+}
+
+/// A number that moves when what the view is made of moves.
+pub(super) fn version(shared: &Shared, view: &View) -> u64 {
+    let of = |kind: Kind| with_kind!(kind, shared, |cache, _board| *cache.version().borrow());
+    let round = *shared.parts.history.rounds().borrow();
+    match view {
+        View::Table(ask) => of(ask.kind) + round,
+        View::Chart(_) => round,
+        View::Object { .. } | View::Map { .. } | View::Overview { .. } | View::Namespaces => {
+            let coverage = *shared.parts.coverage.version().borrow();
+            Kind::ALL.into_iter().map(of).sum::<u64>() + round + coverage
+        }
+    }
+}
+
+/// How the kind behind a view is read.
+pub(super) fn state(shared: &Shared, view: &View) -> ViewState {
+    let kind = match view {
+        View::Table(ask) => ask.kind,
+        View::Object { kind, .. } => *kind,
+        View::Map { .. } => Kind::Service,
+        View::Chart(_) | View::Overview { .. } | View::Namespaces => return ViewState::Live,
+    };
+    match with_kind!(kind, shared, |cache, _board| cache.sync()) {
+        Sync::Loading(count) => ViewState::Loading(count),
+        Sync::Live => ViewState::Live,
+        Sync::Stale(since, say) => ViewState::Stale(since, say),
+        Sync::Denied(say) => ViewState::Failed(say),
+        Sync::Off => ViewState::Failed(Say::new("E-OFF").with("kind", kind.resource())),
+    }
+}
+
+fn whole(
+    shared: &Shared,
+    view: &View,
+    sight: &Sight,
+    sub: Sub,
+    last: Option<&Server>,
+    seen: &mut Option<Box<Seen>>,
+    now: Millis,
+) -> Option<Permitted<Server>> {
+    let nothing = Permitted::nothing();
+    Some(match view {
+        View::Table(_) => return None,
+        View::Chart(ask) => {
+            let (needs, _) = needs(view);
+            let usage = needs.get(1).map(|need| sight.scope(need)).filter(|scope| !scope.is_empty());
+            let from = now - i64::from(ask.range_s.min(86_400)) * 1000;
+            let mut chart = Chart { from, step: 1000, lines: Vec::new(), rules: Vec::new(), marks: Vec::new(), newest: None, problem: None };
+            if usage.is_some() {
+                chart = shared.parts.history.chart(&ask.target, ask.metric, from, now, ask.points.clamp(2, 4000));
+                if chart.newest.is_none() {
+                    chart.problem = Some(silence(shared, &ask.target));
+                }
+            } else {
+                chart.problem = Some(Say::new("M-NOPERM").with("resource", "metrics.k8s.io"));
+            }
+            (chart.rules, chart.marks) = object::levels(shared, &ask.target, ask.metric);
+            nothing.map(|()| Server::Chart { sub, seq: 0, chart })
+        }
+        View::Object { kind, namespace, name } => {
+            let object = with_kind!(*kind, shared, |cache, _board| {
+                let scope = needs(view).0.first().map(|need| sight.scope(need));
+                let found = cache.get(namespace, name).and_then(|object| scope.and_then(|scope| scope.one(object)));
+                found.map(|found| found.map(|found| object::page(shared, &*found, sight, now)))
+            });
+            let object = object::seen(seen, object.map(Permitted::release), now, sight.scope(needs(view).0.first()?).is_empty());
+            nothing.map(|()| Server::Object { sub, seq: 0, object })
+        }
+        View::Map { namespaces } => {
+            let visible = object::visible(shared, sight, namespaces);
+            let previous = if let Some(Server::Map { map, .. }) = last { Some(map) } else { None };
+            let map = shared.parts.topology.map(&visible, previous);
+            nothing.map(|()| Server::Map { sub, seq: 0, map })
+        }
+        View::Overview { namespaces } => {
+            let overview = overview::overview(shared, sight, namespaces, now);
+            overview.map(|overview| Server::Overview { sub, seq: 0, overview })
+        }
+        View::Namespaces => overview::namespaces(shared, sight, now).map(|namespaces| Server::Namespaces { sub, seq: 0, namespaces }),
+    })
+}
+
+/// Why a target has no samples.
+fn silence(shared: &Shared, target: &Target) -> Say {
+    let node = match target {
+        Target::Node(name) => Some(name.clone()),
+        Target::Pod(namespace, name) => match shared.parts.objects.pods.get(namespace, name) {
+            Some(pod) if &*pod.phase == "Pending" => {
+                return Say::new("M-PENDING").with("reason", pod.reason.as_deref().unwrap_or("Pending"));
+            }
+            Some(pod) => pod.node.as_deref().map(Into::into),
+            None => None,
+        },
+        Target::Cluster | Target::Namespace(_) => None,
+    };
+    let problem = node.as_deref().and_then(|node| shared.parts.coverage.get(node)).and_then(|known| known.problem);
+    match (node, problem) {
+        (Some(node), Some(say)) => Say::new("M-SCRAPE").with("node", node).with("reason", say.code),
+        _ => Say::new("M-WAIT").with("s", (shared.parts.resolution / 500).to_string()),
+    }
+}
+
+fn numbered(frame: Server, number: u32) -> Server {
+    match frame {
+        Server::Chart { sub, chart, .. } => Server::Chart { sub, seq: number, chart },
+        Server::Object { sub, object, .. } => Server::Object { sub, seq: number, object },
+        Server::Map { sub, map, .. } => Server::Map { sub, seq: number, map },
+        Server::Overview { sub, overview, .. } => Server::Overview { sub, seq: number, overview },
+        Server::Namespaces { sub, namespaces, .. } => Server::Namespaces { sub, seq: number, namespaces },
+        other => other,
+    }
+}
+
+/// A rule of a chart in the metric's unit.
+pub(super) fn rule(word: &str, label: &str, metric: Metric, cpu: Option<u64>, memory: Option<u64>) -> Option<Rule> {
+    let value = if metric == Metric::Cpu { cpu } else { memory }?;
+    Some(Rule { word: word.into(), label: label.into(), value: value as f64 })
+}
