@@ -6,8 +6,6 @@ pub mod coverage;
 mod failure;
 mod focus;
 pub mod latest;
-#[cfg(test)]
-mod latest_tests;
 pub mod page;
 pub mod parse;
 mod rate;

@@ -103,5 +103,10 @@ pub fn page(text: &[u8], node: &Arc<str>, asked: Millis, scheduled: bool, _: &mu
             containers: c.into_values().collect(),
         })
         .collect();
-    Parsed { page: NodePage { node: Arc::clone(node), asked, scheduled, node_point, pods }, problems, scrape_error, hopeless }
+    Parsed {
+        page: NodePage { node: Arc::clone(node), asked, scheduled, node_point, pods },
+        problems,
+        scrape_error,
+        hopeless,
+    }
 }
