@@ -113,7 +113,9 @@ impl Serving {
                     }
                     self.current.key.store(Arc::new(pair));
                 }
-                Err(error) => warn!(certificate = %certificate.display(), %error, "new serving certificate is unusable; the old one stays"),
+                Err(error) => {
+                    warn!(certificate = %certificate.display(), %error, "new serving certificate is unusable; the old one stays")
+                }
             }
             known = now;
         }

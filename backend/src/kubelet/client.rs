@@ -143,9 +143,7 @@ impl Kubelets {
             [read(&config.certificate_authority)?, read(&config.client_certificate)?, read(&config.client_key)?];
         let token = match &credentials.token {
             TokenSource::Static(token) => Some(token.clone()),
-            TokenSource::File(path) => {
-                Some(std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?)
-            }
+            TokenSource::File(path) => Some(std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?),
             TokenSource::None => None,
         };
         let material = Material::new(&config, &credentials, files, token.as_deref(), 1)?;
@@ -221,25 +219,19 @@ impl Kubelets {
             }
         };
         let answer = timeout_at(deadline, attempts).await;
-        answer.unwrap_or_else(|_| Err(Failed { failure: Failure::Timeout(deadline - begun), address: String::new() })).map_err(
-            |failed| Failed {
+        answer
+            .unwrap_or_else(|_| Err(Failed { failure: Failure::Timeout(deadline - begun), address: String::new() }))
+            .map_err(|failed| Failed {
                 address: if failed.address.is_empty() { self.shown(target, &at) } else { failed.address },
                 ..failed
-            },
-        )
+            })
     }
 
     fn shown(&self, target: &Target, address: &str) -> String {
         authority(address, target.port)
     }
 
-    async fn attempt(
-        &self,
-        target: &Target,
-        path: &str,
-        deadline: Instant,
-        at: &mut String,
-    ) -> Result<Answer, Failed> {
+    async fn attempt(&self, target: &Target, path: &str, deadline: Instant, at: &mut String) -> Result<Answer, Failed> {
         let material = self.current.load_full();
         let reused = self.idle(target, &material);
         let mut connection = match reused {

@@ -67,7 +67,9 @@ impl Failure {
             "NoAddress" => "wait until the node reports its addresses, or extend --kubelet-preferred-address-types",
             "BadPathAnnotation" => "correct or remove the annotation",
             "DNSFailed" => "put InternalIP first in --kubelet-preferred-address-types",
-            "ConnectionRefused" => "see whether the kubelet runs and listens on this port (--kubelet-use-node-status-port)",
+            "ConnectionRefused" => {
+                "see whether the kubelet runs and listens on this port (--kubelet-use-node-status-port)"
+            }
             "ConnectionReset" => "see the kubelet's log; a proxy or firewall may cut the connection",
             "Unreachable" => "open the kubelet's port from this pod's network to the node",
             "Timeout" => "see the node's load and the network, or raise --kubelet-request-timeout",

@@ -546,10 +546,14 @@ impl std::fmt::Display for Missing {
             Self::WaitingForSecondSample(Some(container)) => {
                 write!(f, "container {container} has one sample; a rate needs two, the next scrape is due")
             }
-            Self::WaitingForSecondSample(None) => write!(f, "there is one sample; a rate needs two, the next scrape is due"),
+            Self::WaitingForSecondSample(None) => {
+                write!(f, "there is one sample; a rate needs two, the next scrape is due")
+            }
             Self::CounterReset(Some(container)) => write!(f, "the CPU counter of container {container} went back"),
             Self::CounterReset(None) => write!(f, "the CPU counter went back"),
-            Self::ContainerRestarted(container) => write!(f, "container {container} restarted and has one sample since"),
+            Self::ContainerRestarted(container) => {
+                write!(f, "container {container} restarted and has one sample since")
+            }
             Self::IncompleteContainer { container, lacks } => write!(f, "container {container} has no {lacks} value"),
             Self::NodeMissing { node, reason } => write!(f, "its node {node} is not answering: {reason}"),
             Self::NotReportedByKubelet(Some(node)) => write!(f, "the kubelet of {node} does not list it"),

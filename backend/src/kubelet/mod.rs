@@ -3,15 +3,13 @@
 mod client;
 pub mod config;
 pub mod coverage;
+mod failure;
+mod focus;
 mod labels;
+pub mod latest;
 pub mod names;
 pub mod page;
 pub mod parse;
-mod failure;
-mod focus;
-pub mod latest;
-#[cfg(test)]
-mod latest_tests;
 mod rate;
 mod scrape;
 pub mod selector;
@@ -19,8 +17,9 @@ mod verify;
 
 pub use config::{Config, KubeletCredentials, TokenSource};
 pub use coverage::{Coverage, NodeCoverage};
-pub use names::Names;
 pub use focus::{Focus, Look};
 pub use latest::{Latest, Missing, Served, ServedPod};
+pub use names::Names;
 pub use page::{ContainerPoint, NodePage, NodePoint, PodPoints};
 pub use scrape::{BuildError, Scraper, build};
+pub use selector::LabelSelector;

@@ -41,9 +41,12 @@ const FRESH: u64 = 10_000_000_000;
 impl Pair {
     /// Rule A: a node's next point.
     pub(super) fn node(old: Option<&Self>, new: Point) -> Self {
-        let prev = old.and_then(|old| {
-            if new.at > old.last.at { Some(old.last) } else { old.prev.filter(|prev| prev.at < new.at) }
-        });
+        let prev =
+            old.and_then(
+                |old| {
+                    if new.at > old.last.at { Some(old.last) } else { old.prev.filter(|prev| prev.at < new.at) }
+                },
+            );
         Self { last: new, prev, restarted: false }
     }
 

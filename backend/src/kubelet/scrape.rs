@@ -185,9 +185,7 @@ impl Scraper {
             let place = tokio::time::timeout_at(until, places.acquire_owned()).await;
             let (began, asked) = (Instant::now(), unix_millis());
             let ended = match place {
-                Err(_) => {
-                    Err(Failed { failure: Failure::Timeout(until - due.min(until)), address: String::new() })
-                }
+                Err(_) => Err(Failed { failure: Failure::Timeout(until - due.min(until)), address: String::new() }),
                 Ok(place) => {
                     let ended = kubelets.fetch(&target, until.min(began + longest)).await;
                     drop(place);

@@ -53,7 +53,9 @@ impl LabelSelector {
                 Token::End => return Ok(Self { requirements }),
                 // A comma at the end is an error in Kubernetes as well.
                 Token::Sign(",") => {}
-                found => return Err(BadSelector(format!("found {}, expected: ',' or 'end of string'", found.quoted()))),
+                found => {
+                    return Err(BadSelector(format!("found {}, expected: ',' or 'end of string'", found.quoted())));
+                }
             }
         }
     }
@@ -137,7 +139,9 @@ impl Tokens {
         for value in &values {
             check_value(value)?;
             if matches!(operator, Operator::GreaterThan | Operator::LessThan) && value.parse::<i64>().is_err() {
-                return Err(BadSelector(format!("values: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer")));
+                return Err(BadSelector(format!(
+                    "values: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
+                )));
             }
         }
         Ok(Requirement { key, operator, values })
@@ -221,14 +225,18 @@ fn check_key(key: &str) -> Result<(), BadSelector> {
     if name_like(name) && prefix.is_none_or(dns) {
         return Ok(());
     }
-    Err(BadSelector(format!("key: Invalid value: \"{key}\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character")))
+    Err(BadSelector(format!(
+        "key: Invalid value: \"{key}\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+    )))
 }
 
 fn check_value(value: &str) -> Result<(), BadSelector> {
     if value.is_empty() || name_like(value) {
         return Ok(());
     }
-    Err(BadSelector(format!("values: Invalid value: \"{value}\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character")))
+    Err(BadSelector(format!(
+        "values: Invalid value: \"{value}\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+    )))
 }
 
 #[cfg(test)]

@@ -1,1 +1,158 @@
-//! `metrics.k8s.io` v1 and v1beta1 behind the API aggregator.
+//! `metrics.k8s.io` v1 and v1beta1 behind the API aggregator: discovery, nodes and pods, health.
+//!
+//! Every request is authenticated, then authorized, then routed: who may not ask learns nothing of what is there. The
+//! front proxy's headers are known on this listener alone. Answers are JSON; they are made from [`Latest`] and the
+//! caches and wait for nothing else.
+
+mod authn;
+mod authz;
+mod body;
+mod health;
+mod quantity;
+mod request;
+mod reviews;
+mod routes;
+mod status;
+
+use crate::cluster::{Objects, Sync};
+use crate::http::tls;
+use crate::kubelet::selector::LabelSelector;
+use crate::kubelet::{Coverage, Latest};
+use authn::Authenticator;
+use authz::Authorizer;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::header::CACHE_CONTROL;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
+use request::{Asks, Query};
+use status::Status;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+/// Plain data: flags of metrics-server by their names.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `--metric-resolution`.
+    pub resolution: Duration,
+    /// `--node-selector`.
+    pub node_selector: LabelSelector,
+    /// `--authorization-always-allow-paths`.
+    pub always_allow_paths: Vec<String>,
+    /// `--authentication-token-webhook-cache-ttl`.
+    pub token_cache: Duration,
+    /// `--authorization-webhook-cache-(un)authorized-ttl`.
+    pub access_cache: Duration,
+    /// `--max-requests-inflight`.
+    pub max_requests_inflight: usize,
+    /// `--request-timeout`.
+    pub request_timeout: Duration,
+    /// `--ready-when=serving`: ready as soon as the caches are filled.
+    pub ready_when_serving: bool,
+    /// `--serve-swap`.
+    pub serve_swap: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            resolution: Duration::from_secs(15),
+            node_selector: LabelSelector::default(),
+            always_allow_paths: ["/healthz", "/readyz", "/livez"].into_iter().map(Into::into).collect(),
+            token_cache: Duration::from_secs(10),
+            access_cache: Duration::from_secs(10),
+            max_requests_inflight: 400,
+            request_timeout: Duration::from_secs(60),
+            ready_when_serving: false,
+            serve_swap: true,
+        }
+    }
+}
+
+struct Api {
+    config: Config,
+    latest: Latest,
+    objects: Objects,
+    coverage: Coverage,
+    authenticator: Authenticator,
+    authorizer: Authorizer,
+    places: Semaphore,
+    was_ready: std::sync::atomic::AtomicBool,
+}
+
+/// The routes of the secure port.
+pub fn build(config: Config, client: kube::Client, latest: Latest, objects: Objects, coverage: Coverage) -> Router {
+    let authorizer = Authorizer::new(client.clone(), config.always_allow_paths.clone(), config.access_cache);
+    let api = Api {
+        authenticator: Authenticator::new(client, config.token_cache),
+        authorizer,
+        places: Semaphore::new(config.max_requests_inflight),
+        was_ready: std::sync::atomic::AtomicBool::new(false),
+        config,
+        latest,
+        objects,
+        coverage,
+    };
+    Router::new().fallback(answer).with_state(Arc::new(api))
+}
+
+/// Serves until `stop` resolves. `tls` must ask for client certificates, or the front proxy stays a stranger.
+pub async fn run(
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    router: Router,
+    stop: impl Future<Output = ()>,
+) {
+    tls::serve(listener, tls, router, stop).await;
+}
+
+async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
+    // Nothing here reads a body.
+    let (request, _) = request.into_parts();
+    let audit = HeaderName::from_static("audit-id");
+    let id = request.headers.get(&audit).cloned().or_else(random_id);
+    let answer = tokio::time::timeout(api.config.request_timeout, Box::pin(api.answer(&request))).await;
+    let late =
+        || Status::new(504, "Timeout", "Timeout: request did not complete within the allotted timeout").with(&[]);
+    let mut response = answer.unwrap_or_else(|_| Err(late())).unwrap_or_else(Response::from);
+    let headers = response.headers_mut();
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
+    if let Some(id) = id {
+        headers.insert(audit, id);
+    }
+    response
+}
+
+impl Api {
+    async fn answer(&self, request: &Parts) -> Result<Response, Status> {
+        let user = self.authenticator.who(&request.headers, request.extensions.get::<tls::Peer>()).await?;
+        let place = self.places.try_acquire();
+        if place.is_err() && !user.is_master() {
+            let text = "Too many requests, please try again later.";
+            return Err(Status::new(429, "TooManyRequests", text));
+        }
+        let query = Query::parse(request.uri.query());
+        let asks = Asks::of(&request.method, request.uri.path(), &query);
+        let uri = request.uri.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or_default();
+        self.authorizer.check(&user, &asks, uri).await?;
+        self.route(&request.method, &request.headers, &asks, &query)
+    }
+
+    fn is_filled(&self) -> bool {
+        let known = |sync: &Sync| matches!(sync, Sync::Live | Sync::Stale(..));
+        known(&self.objects.nodes.sync()) && known(&self.objects.pods.sync())
+    }
+}
+
+/// A version 4 UUID.
+fn random_id() -> Option<HeaderValue> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    let number = u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let hex = format!("{number:032x}");
+    let parts = [hex.get(..8)?, hex.get(8..12)?, hex.get(12..16)?, hex.get(16..20)?, hex.get(20..)?];
+    HeaderValue::from_str(&parts.join("-")).ok()
+}

@@ -1,0 +1,123 @@
+//! Whether a caller may do something: `system:masters`, the paths open to all, else a `SubjectAccessReview`.
+
+use super::authn::User;
+use super::request::Asks;
+use super::reviews::Reviews;
+use super::status::Status;
+use futures::FutureExt;
+use k8s_openapi::api::authorization::v1::{
+    NonResourceAttributes, ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
+};
+use kube::api::{Api, PostParams};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Questions whose parts chosen by the caller are larger are not kept.
+const KEPT: usize = 10_000;
+
+pub(super) struct Authorizer {
+    client: kube::Client,
+    open: Vec<String>,
+    reviews: Reviews<String, Verdict>,
+}
+
+#[derive(Clone, Debug)]
+struct Verdict {
+    allowed: bool,
+    reason: String,
+}
+
+impl Authorizer {
+    pub(super) fn new(client: kube::Client, open: Vec<String>, life: Duration) -> Self {
+        Self { client, open, reviews: Reviews::new(life) }
+    }
+
+    pub(super) async fn check(&self, user: &User, asks: &Asks, uri: &str) -> Result<(), Status> {
+        if user.is_master() || asks.resource.is_none() && self.is_open(&asks.path) {
+            return Ok(());
+        }
+        let spec = spec(user, asks);
+        let key = serde_json::to_string(&spec).map_err(|error| failed(uri, &error.to_string()))?;
+        let client = self.client.clone();
+        let ask = move || review(client, spec).boxed();
+        let verdict = if key.len() > KEPT { ask().await } else { self.reviews.get(key, ask).await };
+        let verdict = verdict.map_err(|error| failed(uri, &error))?;
+        if verdict.allowed { Ok(()) } else { Err(forbidden(user, asks, &verdict.reason)) }
+    }
+
+    fn is_open(&self, path: &str) -> bool {
+        let path = path.trim_start_matches('/');
+        self.open.iter().map(|open| open.trim_start_matches('/')).any(|open| match open.strip_suffix('*') {
+            Some(prefix) => path.starts_with(prefix),
+            None => path == open,
+        })
+    }
+}
+
+fn spec(user: &User, asks: &Asks) -> SubjectAccessReviewSpec {
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let mut spec = SubjectAccessReviewSpec {
+        user: text(&user.name),
+        uid: text(&user.uid),
+        groups: Some(user.groups.clone()),
+        extra: (!user.extra.is_empty()).then(|| user.extra.clone()),
+        ..SubjectAccessReviewSpec::default()
+    };
+    match &asks.resource {
+        Some(resource) => {
+            spec.resource_attributes = Some(ResourceAttributes {
+                namespace: text(&resource.namespace),
+                verb: text(&asks.verb),
+                group: text("metrics.k8s.io"),
+                version: text(resource.version),
+                resource: text(resource.plural),
+                name: resource.name.clone(),
+                ..ResourceAttributes::default()
+            });
+        }
+        None => {
+            spec.non_resource_attributes =
+                Some(NonResourceAttributes { path: text(&asks.path), verb: text(&asks.verb) });
+        }
+    }
+    spec
+}
+
+async fn review(client: kube::Client, spec: SubjectAccessReviewSpec) -> Result<Verdict, Arc<str>> {
+    let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
+    let (api, once) = (Api::<SubjectAccessReview>::all(client), PostParams::default());
+    let answer = super::authn::retried(|| api.create(&once, &review)).await?;
+    let status = answer.status.unwrap_or_default();
+    let allowed = status.allowed && status.denied != Some(true);
+    Ok(Verdict { allowed, reason: status.reason.unwrap_or_default() })
+}
+
+fn forbidden(user: &User, asks: &Asks, reason: &str) -> Status {
+    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let (user, verb) = (&user.name, &asks.verb);
+    let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    let Some(resource) = &asks.resource else {
+        let message = format!("forbidden: User \"{user}\" cannot {verb} path \"{}\"{why}", asks.path);
+        return Status::new(403, "Forbidden", escaped(&message)).with(&[]);
+    };
+    let plural = resource.plural;
+    let scope = if resource.namespace.is_empty() {
+        "at the cluster scope".into()
+    } else {
+        format!("in the namespace \"{}\"", resource.namespace)
+    };
+    let object = resource.name.as_ref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
+    let message = format!(
+        "{plural}.metrics.k8s.io{object} is forbidden: User \"{user}\" cannot {verb} resource \"{plural}\" in API group \
+         \"metrics.k8s.io\" {scope}{why}"
+    );
+    let status = Status::new(403, "Forbidden", escaped(&message));
+    match &resource.name {
+        Some(name) => status.with(&[("name", name), ("group", "metrics.k8s.io"), ("kind", plural)]),
+        None => status.with(&[("group", "metrics.k8s.io"), ("kind", plural)]),
+    }
+}
+
+fn failed(uri: &str, error: &str) -> Status {
+    Status::new(500, "", format!("Internal Server Error: \"{uri}\": {error}"))
+}

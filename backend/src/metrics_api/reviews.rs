@@ -1,0 +1,71 @@
+//! A cache of reviews: equal questions in flight share one call, answers live a few seconds, failures are not kept.
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Answers kept; a review storm clears what is out of date, then everything.
+const ENTRIES: usize = 8192;
+
+type Asked<V> = Shared<BoxFuture<'static, Result<V, Arc<str>>>>;
+
+pub(super) struct Reviews<K, V> {
+    entries: Mutex<HashMap<K, Entry<V>>>,
+    life: Duration,
+}
+
+enum Entry<V> {
+    Asked(Asked<V>),
+    Known(V, Instant),
+}
+
+impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Reviews<K, V> {
+    pub(super) fn new(life: Duration) -> Self {
+        Self { entries: Mutex::new(HashMap::new()), life }
+    }
+
+    /// The answer to `key`, by `ask` when nobody knows it.
+    pub(super) async fn get(
+        &self,
+        key: K,
+        ask: impl FnOnce() -> BoxFuture<'static, Result<V, Arc<str>>>,
+    ) -> Result<V, Arc<str>> {
+        let asked = {
+            let now = Instant::now();
+            let mut entries = self.entries.lock();
+            match entries.get(&key) {
+                Some(Entry::Known(value, until)) if *until > now => return Ok(value.clone()),
+                Some(Entry::Asked(asked)) => asked.clone(),
+                _ => {
+                    if entries.len() >= ENTRIES {
+                        entries.retain(|_, entry| !matches!(entry, Entry::Known(_, until) if *until <= now));
+                        if entries.len() >= ENTRIES {
+                            entries.clear();
+                        }
+                    }
+                    let asked = ask().shared();
+                    entries.insert(key.clone(), Entry::Asked(asked.clone()));
+                    asked
+                }
+            }
+        };
+        let answer = asked.await;
+        let mut entries = self.entries.lock();
+        match &answer {
+            Ok(value) => {
+                // Only the first to come back writes: others must not prolong the answer's life.
+                if !matches!(entries.get(&key), Some(Entry::Known(..))) {
+                    entries.insert(key, Entry::Known(value.clone(), Instant::now() + self.life));
+                }
+            }
+            Err(_) => {
+                entries.remove(&key);
+            }
+        }
+        answer
+    }
+}
