@@ -32,13 +32,27 @@ pub struct Page<K> {
 #[derive(Debug, PartialEq)]
 pub enum Change<K> {
     /// Added or modified.
-    Put { version: String, object: K },
-    Removed { version: String, object: K },
-    Bookmark { version: String },
+    Put {
+        version: String,
+        object: K,
+    },
+    Removed {
+        version: String,
+        object: K,
+    },
+    Bookmark {
+        version: String,
+    },
     /// The server ends this watch: HTTP code and its sentence.
-    Ended { code: u16, message: String },
+    Ended {
+        code: u16,
+        message: String,
+    },
     /// An object that could not be read, and why.
-    Malformed { version: String, why: String },
+    Malformed {
+        version: String,
+        why: String,
+    },
 }
 
 /// Neither a page nor an event.
@@ -156,10 +170,9 @@ impl RawEvent<'_, Bare<'_>> {
         let version = meta.as_ref().map(|meta| str(&meta.resource_version).to_owned()).unwrap_or_default();
         match self.kind.as_str() {
             "BOOKMARK" => Change::Bookmark { version },
-            "ERROR" => Change::Ended {
-                code: self.object.code.unwrap_or(0),
-                message: str(&self.object.message).to_owned(),
-            },
+            "ERROR" => {
+                Change::Ended { code: self.object.code.unwrap_or(0), message: str(&self.object.message).to_owned() }
+            }
             _ => {
                 let name = meta.as_ref().map_or("", |meta| str(&meta.name));
                 Change::Malformed { version, why: format!("{name}: {why}") }

@@ -179,7 +179,9 @@ impl RawPort<'_> {
             port,
             target: match some(&self.target_port) {
                 None | Some("0") => TargetPort::Number(port),
-                Some(target) => target.parse().map_or_else(|_| TargetPort::Name(strings.text(target)), TargetPort::Number),
+                Some(target) => {
+                    target.parse().map_or_else(|_| TargetPort::Name(strings.text(target)), TargetPort::Number)
+                }
             },
             node_port: self.node_port.filter(|port| *port != 0),
             app_protocol: strings.word(some(&self.app_protocol)),

@@ -192,8 +192,7 @@ impl<K: Decode> Watch<K> {
         let asked = self.timing.watch.mul_f64(1.0 + jitter() / 10.0);
         let seconds = asked.as_secs().max(1);
         let version = encoded(version);
-        let query =
-            format!("watch=1&allowWatchBookmarks=true&timeoutSeconds={seconds}&resourceVersion={version}");
+        let query = format!("watch=1&allowWatchBookmarks=true&timeoutSeconds={seconds}&resourceVersion={version}");
         let body = self.ask("watch", &query).await?.into_body();
         let lines = Lines::new(body, asked + self.timing.grace);
         Ok(Changes { lines, opened: Instant::now(), any: false })

@@ -43,13 +43,8 @@ pub struct Watches {
 #[must_use]
 pub fn build(client: kube::Client, config: Config) -> (Objects, Watches) {
     let objects = Objects::default();
-    let watches = Watches {
-        client,
-        config,
-        objects: objects.clone(),
-        counters: Arc::default(),
-        timing: Timing::default(),
-    };
+    let watches =
+        Watches { client, config, objects: objects.clone(), counters: Arc::default(), timing: Timing::default() };
     (objects, watches)
 }
 

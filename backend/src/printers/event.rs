@@ -8,8 +8,16 @@ use wire::{Level, Millis};
 impl Printer for Event {
     fn columns() -> Vec<Column> {
         described(&[
-            "last-seen", "type", "reason", "object", "wide:subobject", "wide:source", "message", "wide:first-seen",
-            "wide:count#", "wide:name",
+            "last-seen",
+            "type",
+            "reason",
+            "object",
+            "wide:subobject",
+            "wide:source",
+            "message",
+            "wide:first-seen",
+            "wide:count#",
+            "wide:name",
         ])
     }
 

@@ -34,8 +34,16 @@ fn roles(node: &Node) -> String {
 impl Printer for Node {
     fn columns() -> Vec<Column> {
         with_usage(described(&[
-            "name", "status", "roles", "age", "version", "wide:internal-ip", "wide:external-ip", "wide:os-image",
-            "wide:kernel-version", "wide:container-runtime",
+            "name",
+            "status",
+            "roles",
+            "age",
+            "version",
+            "wide:internal-ip",
+            "wide:external-ip",
+            "wide:os-image",
+            "wide:kernel-version",
+            "wide:container-runtime",
         ]))
     }
 

@@ -130,14 +130,18 @@ pub fn level(pod: &Pod, summary: &Summary) -> (Level, &'static str) {
             (if pod.conditions.iter().any(unschedulable) { Level::Warn } else { Level::Busy }, "pending")
         }
         "Running" if summary.ready >= summary.total => (Level::Good, "running"),
-        "Running" if summary.status.starts_with("Init:") || word == "PodInitializing" || word == "ContainerCreating" => {
+        "Running"
+            if summary.status.starts_with("Init:") || word == "PodInitializing" || word == "ContainerCreating" =>
+        {
             (Level::Busy, "starting")
         }
         "Running" => {
             // A startup probe that did not pass yet is a start, not a fault.
-            let starting = pod.containers.iter().filter_map(|c| c.status.as_deref()).any(|status| {
-                status.started == Some(false) && matches!(status.state, State::Running { .. })
-            });
+            let starting = pod
+                .containers
+                .iter()
+                .filter_map(|c| c.status.as_deref())
+                .any(|status| status.started == Some(false) && matches!(status.state, State::Running { .. }));
             if starting { (Level::Busy, "starting") } else { (Level::Warn, "notready") }
         }
         _ => (Level::Gone, "unknown"),
@@ -147,7 +151,14 @@ pub fn level(pod: &Pod, summary: &Summary) -> (Level, &'static str) {
 impl Printer for Pod {
     fn columns() -> Vec<Column> {
         with_usage(described(&[
-            "name", "ready", "status", "restarts#", "age", "wide:ip", "wide:node", "wide:nominated-node",
+            "name",
+            "ready",
+            "status",
+            "restarts#",
+            "age",
+            "wide:ip",
+            "wide:node",
+            "wide:nominated-node",
             "wide:readiness-gates",
         ]))
     }

@@ -21,8 +21,20 @@ fn a_cordoned_node_says_so() {
             "spec": {"unschedulable": true},
             "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": "v1.34.1"},
                 "addresses": [{"type": "InternalIP", "address": "10.0.0.1"}]}}),
-        &["n", "Ready,SchedulingDisabled", "a,worker", "60m", "v1.34.1", "10.0.0.1", "<none>", "<unknown>", "<unknown>",
-            "<unknown>", "", ""],
+        &[
+            "n",
+            "Ready,SchedulingDisabled",
+            "a,worker",
+            "60m",
+            "v1.34.1",
+            "10.0.0.1",
+            "<none>",
+            "<unknown>",
+            "<unknown>",
+            "<unknown>",
+            "",
+            "",
+        ],
         (Level::Warn, "cordoned"),
     );
 }

@@ -17,7 +17,16 @@ fn images(containers: &[(Arc<str>, Arc<str>)]) -> Cell {
 
 impl Printer for Deployment {
     fn columns() -> Vec<Column> {
-        described(&["name", "ready", "up-to-date#", "available#", "age", "wide:containers", "wide:images", "wide:selector"])
+        described(&[
+            "name",
+            "ready",
+            "up-to-date#",
+            "available#",
+            "age",
+            "wide:containers",
+            "wide:images",
+            "wide:selector",
+        ])
     }
 
     fn cells(&self, _now: Millis) -> Vec<Cell> {
