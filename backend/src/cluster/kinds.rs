@@ -9,6 +9,12 @@ use wire::Millis;
 /// Sorted by key.
 pub type Labels = Arc<[(Arc<str>, Arc<str>)]>;
 
+/// Key, value, effect.
+pub type Taint = (Box<str>, Box<str>, Arc<str>);
+
+/// Key, operator, values.
+pub type Expression = (Arc<str>, Arc<str>, Box<[Arc<str>]>);
+
 /// What every object has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meta {
@@ -170,7 +176,7 @@ pub struct Node {
     pub os: Arc<str>,
     pub arch: Arc<str>,
     /// key, value, effect.
-    pub taints: Box<[(Box<str>, Box<str>, Arc<str>)]>,
+    pub taints: Box<[Taint]>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -192,7 +198,7 @@ pub struct Selector {
     /// `matchLabels`, sorted.
     pub labels: Box<[(Arc<str>, Arc<str>)]>,
     /// `matchExpressions`: key, operator, values.
-    pub expressions: Box<[(Arc<str>, Arc<str>, Box<[Arc<str>]>)]>,
+    pub expressions: Box<[Expression]>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

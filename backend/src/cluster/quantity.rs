@@ -47,7 +47,7 @@ fn scaled(text: &str, shift: i32) -> Option<u64> {
     let Some(value) = mantissa.checked_mul(1u128 << binary) else { return Some(u64::MAX) };
     let step = 10u128.checked_pow(power.unsigned_abs());
     let value = match (power >= 0, step) {
-        (true, Some(step)) => value.checked_mul(step).unwrap_or(u128::MAX),
+        (true, Some(step)) => value.saturating_mul(step),
         (true, None) if value == 0 => 0,
         (true, None) => u128::MAX,
         (false, Some(step)) => value.div_ceil(step),

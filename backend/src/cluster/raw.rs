@@ -2,6 +2,8 @@
 //!
 //! Every field may be missing or `null`, whatever the schema says; unknown fields are skipped unread.
 
+#![expect(clippy::ref_option, reason = "fields as they arrive; `as_ref()` at a hundred places says nothing")]
+
 use super::intern::Interner;
 use super::kinds::{Condition, Labels, Meta, Owner, Selector};
 use serde::Deserialize;

@@ -41,7 +41,7 @@ fn end(terminated: &Terminated) -> String {
     }
 }
 
-fn by_place<'p>(pod: &'p Pod, wanted: impl Fn(Role) -> bool) -> Vec<&'p Container> {
+fn by_place(pod: &Pod, wanted: impl Fn(Role) -> bool) -> Vec<&Container> {
     let mut found: Vec<_> = pod.containers.iter().filter(|c| wanted(c.role) && c.status.is_some()).collect();
     found.sort_by_key(|container| container.place);
     found
