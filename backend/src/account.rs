@@ -53,7 +53,6 @@ fn credentials(config: &kube::Config) -> anyhow::Result<KubeletCredentials> {
         (None, Some(path)) => file(path).map(Some),
         (None, None) => Ok(None),
     };
-    use kube::config::ExposeSecret as _;
     Ok(KubeletCredentials {
         token: match (token_file, token) {
             (Some(path), _) => TokenSource::File(path.into()),

@@ -1,17 +1,17 @@
 //! Taffrail's server. Data enters through [`cluster`] (API server) and [`kubelet`], is decoded once and flows down to
 //! [`metrics_api`], [`live`] and the rest; nothing below calls up. [`app`] is the only module that knows every part.
 
-// pub mod account;
-// pub mod app;
+pub mod account;
+pub mod app;
 pub mod cluster;
-// pub mod config;
-// pub mod demo;
+pub mod config;
+pub mod demo;
 pub mod history;
 pub mod http;
 pub mod kubelet;
 pub mod live;
 pub mod metrics_api;
-// pub mod planes;
+pub mod planes;
 pub mod printers;
 pub mod session;
 pub mod topology;
