@@ -1,5 +1,7 @@
 //! A person sees exactly what the API server grants them: no more by cache, race or error, and no less.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that can't go on fails")]
+
 use backend::cluster::kinds::{Meta, Namespace};
 use backend::cluster::{Cache, Sync};
 use backend::session::gate::{LIFE, Resource, Verb};

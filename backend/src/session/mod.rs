@@ -21,6 +21,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use wire::Millis;
 
+/// A key and its values, as authenticators hand them to authorizers.
+pub type Extra = (Arc<str>, Arc<[Arc<str>]>);
+
 /// A person as `SelfSubjectReview` names them. Cheap to clone; equal identities share decisions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
@@ -29,7 +32,7 @@ pub struct Identity {
     /// Sorted.
     pub groups: Arc<[Arc<str>]>,
     /// Sorted.
-    pub extra: Arc<[(Arc<str>, Arc<[Arc<str>]>)]>,
+    pub extra: Arc<[Extra]>,
 }
 
 impl Identity {

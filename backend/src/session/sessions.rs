@@ -127,6 +127,11 @@ impl std::fmt::Debug for Entered {
 }
 
 impl Session {
+    /// Never the same for two sessions of this process.
+    pub fn id(&self) -> u64 {
+        self.serial
+    }
+
     /// Turns true once, when the session ends.
     pub fn ended(&self) -> watch::Receiver<bool> {
         self.ended.subscribe()
@@ -273,7 +278,7 @@ impl Sessions {
     /// As [`Sessions::enter`].
     pub async fn sign_in(&self, credential: Credential, peer: &Peer) -> Result<String, Refusal> {
         let entered = self.enter(SignIn { credential, secure: false, namespace: None }, peer).await?;
-        self.inner.claims.offer(entered, now()).map_err(|error| no_random(&error))
+        self.inner.claims.offer(entered, now()).map_err(no_random)
     }
 
     /// What a claim was for; works once.
@@ -348,7 +353,7 @@ impl Sessions {
             notes.push(Say::new("LOGIN_NORIGHTS").with("user", &*identity.user));
         }
         let now = now();
-        let cookie = secret().map_err(|error| no_random(&error))?;
+        let cookie = secret().map_err(no_random)?;
         let limits = &self.inner.config.limits;
         let session = Arc::new(Session {
             identity,
@@ -357,7 +362,7 @@ impl Sessions {
             notes,
             serial: self.inner.serial.fetch_add(1, Ordering::Relaxed),
             hash: hash(&cookie),
-            proof: secret().map_err(|error| no_random(&error))?,
+            proof: secret().map_err(no_random)?,
             wrong_proofs: AtomicU8::new(0),
             used: AtomicI64::new(now),
             checked: AtomicI64::new(now),
@@ -395,6 +400,6 @@ fn hash(cookie: &str) -> [u8; 32] {
     Sha256::digest(cookie.as_bytes()).into()
 }
 
-fn no_random(error: &getrandom::Error) -> Refusal {
+fn no_random(error: getrandom::Error) -> Refusal {
     refusal(Say::new("LOGIN_APIDOWN").with("reason", format!("no random bytes: {error}")))
 }
