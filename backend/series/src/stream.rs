@@ -40,7 +40,15 @@ struct Chunk {
 
 impl<const N: usize> Stream<N> {
     pub(crate) const fn new() -> Self {
-        Self { sealed: Vec::new(), open: Vec::new(), last: [0; N], step: [0; N], rows: 0, start: Start::Reset, evicted: false }
+        Self {
+            sealed: Vec::new(),
+            open: Vec::new(),
+            last: [0; N],
+            step: [0; N],
+            rows: 0,
+            start: Start::Reset,
+            evicted: false,
+        }
     }
 
     /// The newest row; `None` while there is none.
