@@ -32,6 +32,12 @@ struct Load {
     moves: u64,
 }
 
+/// Nanoseconds this thread has run: on a shared machine the wall clock measures the neighbours.
+fn ran() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(f64::NAN)
+}
+
 fn main() {
     let mut noise = Noise(0x9e37_79b9_7f4a_7c15);
     let mut loads: Vec<Load> = (0..CONTAINERS)
@@ -45,8 +51,9 @@ fn main() {
             Load { use_, cpu: noise.below(1 << 36), pages: 1000 + noise.below(100_000), moves }
         })
         .collect();
-    let names: Vec<Arc<str>> = (0..CONTAINERS).map(|index| Arc::from(format!("container-{index}"))).collect();
-    let alone: Arc<str> = Arc::from("");
+    // Two containers a pod, as the budgets of `history-and-interop.md` 5 count.
+    let pods: Vec<Arc<str>> = (0..CONTAINERS / 2).map(|index| Arc::from(format!("pod-{index}"))).collect();
+    let containers: [Arc<str>; 2] = [Arc::from("app"), Arc::from("sidecar")];
     let mut store: Store<Arc<str>> = Store::new(Keep::default());
     let mut spent = 0.0;
     for round in 0..ROUNDS {
@@ -59,16 +66,18 @@ fn main() {
                 Sample { at, cpu: Some(load.cpu), memory: Some(load.pages) }
             })
             .collect();
-        let start = Instant::now();
-        for (name, sample) in names.iter().zip(samples) {
-            let (group, keep) = store.group(name, || Arc::clone(name));
-            group.append(&alone, Kind::Counter, (sample, Start::Follows), &keep, sample.at);
+        let start = ran();
+        for (pod, samples) in pods.iter().zip(samples.chunks_exact(2)) {
+            let (group, keep) = store.group(pod, || Arc::clone(pod));
+            for (name, sample) in containers.iter().zip(samples) {
+                group.append(name, Kind::Counter, (*sample, Start::Follows), &keep, sample.at);
+            }
         }
-        spent += start.elapsed().as_secs_f64();
+        spent += ran() - start;
     }
     let size = store.size();
     let appended = (CONTAINERS as i64 * ROUNDS * 2) as f64;
-    println!("bench: append: {:.0} ns a sample (budget 100 ns)", spent * 1e9 / appended);
+    println!("bench: append: {:.0} ns a sample (budget 100 ns)", spent / appended);
     let per_sample = size.sample_bytes as f64 / size.samples as f64;
     println!("bench: samples of both tiers, open chunks as allocated: {per_sample:.2} bytes a sample (budget 1.8)");
     let fine: usize = store.groups().flat_map(|(_, group)| group.tracks()).map(|(_, track)| track.fine_bytes()).sum();
@@ -76,7 +85,7 @@ fn main() {
     let rest = (size.bytes - size.sample_bytes) as f64 / size.series as f64;
     println!("bench: a series besides its samples: {rest:.0} bytes (budget 250)");
 
-    let pod = store.get(&names[17]).expect("appended above");
+    let Some(pod) = pods.get(17).and_then(|pod| store.get(pod)) else { return };
     let rounds = 2000;
     let start = Instant::now();
     for _ in 0..rounds {
@@ -87,5 +96,5 @@ fn main() {
         }
     }
     let each = start.elapsed().as_secs_f64() * 1e3 / f64::from(rounds);
-    println!("bench: one pod over an hour: {each:.3} ms (budget 2 ms)");
+    println!("bench: one pod over an hour, two containers: {each:.3} ms (budget 2 ms)");
 }

@@ -93,6 +93,11 @@ pub fn varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
+/// Bytes [`varint`] writes.
+pub const fn varint_length(value: u64) -> usize {
+    (70 - (value | 1).leading_zeros() as usize) / 7
+}
+
 /// Takes a varint from the front of `bytes`; `None` when it does not end or does not fit.
 pub fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
@@ -203,7 +208,7 @@ fn parameter(distances: &[u64]) -> u32 {
             .map(|d| if ones(d) >= u64::from(ESCAPE) { u64::from(ESCAPE) + 64 } else { ones(d) + 1 + u64::from(k) })
             .sum()
     };
-    (about.saturating_sub(2)..=about + 2).min_by_key(|k| cost(*k)).unwrap_or(about)
+    (about.saturating_sub(1)..=about + 1).min_by_key(|k| cost(*k)).unwrap_or(about)
 }
 
 /// Reads bits, lowest first.

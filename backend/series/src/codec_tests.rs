@@ -1,4 +1,4 @@
-use super::{BLOCK, decode, encode, take_varint, unzigzag, varint, zigzag};
+use super::{BLOCK, decode, encode, take_varint, unzigzag, varint, varint_length, zigzag};
 use proptest::prelude::*;
 
 #[track_caller]
@@ -86,6 +86,7 @@ proptest! {
     fn varints_and_zigzag_come_back(value in any::<i64>()) {
         let mut bytes = Vec::new();
         varint(zigzag(value), &mut bytes);
+        prop_assert_eq!(bytes.len(), varint_length(zigzag(value)));
         prop_assert_eq!(take_varint(&mut bytes.as_slice()).map(unzigzag), Some(value));
     }
 }

@@ -1,6 +1,6 @@
 //! Rows of `N` integers in time order: sealed chunks and an open one.
 
-use crate::codec::{decode, encode, take_varint, unzigzag, varint, zigzag};
+use crate::codec::{decode, encode, take_varint, unzigzag, varint, varint_length, zigzag};
 use crate::track::Start;
 
 /// Rows of a sealed chunk: 30 minutes of 15 s samples. Shorter ones pay more for their heads, longer ones keep more
@@ -8,15 +8,18 @@ use crate::track::Start;
 pub(crate) const CHUNK: u16 = 120;
 
 /// Rows a varint chunk grows by: what is reserved and not used is the cost of an open chunk.
-const GROW: usize = 64;
+const GROW: usize = 48;
 
 /// `row[0]` is the time; it grows from row to row.
 #[derive(Clone, Debug)]
 pub(crate) struct Stream<const N: usize> {
     sealed: Vec<Chunk>,
-    /// Zigzag varints of the differences to the row before; the first row to zero.
+    /// Zigzag varints of how far each value is from where the step before it led: even steps, which are most, cost a
+    /// byte. The first row is whole.
     open: Vec<u8>,
     last: [i64; N],
+    /// From the row before to the last one.
+    step: [i64; N],
     rows: u16,
     /// How the open chunk follows the one before it.
     start: Start,
@@ -37,7 +40,15 @@ struct Chunk {
 
 impl<const N: usize> Stream<N> {
     pub(crate) const fn new() -> Self {
-        Self { sealed: Vec::new(), open: Vec::new(), last: [0; N], rows: 0, start: Start::Reset, evicted: false }
+        Self {
+            sealed: Vec::new(),
+            open: Vec::new(),
+            last: [0; N],
+            step: [0; N],
+            rows: 0,
+            start: Start::Reset,
+            evicted: false,
+        }
     }
 
     /// The newest row; `None` while there is none.
@@ -53,12 +64,22 @@ impl<const N: usize> Stream<N> {
         if self.rows == 0 {
             self.start = start;
         }
-        if self.open.capacity() - self.open.len() < N * 10 {
-            self.open.reserve_exact(GROW.max(N * 10));
+        if self.rows == 0 {
+            (self.last, self.step) = ([0; N], [0; N]);
         }
-        let before = if self.rows == 0 { [0; N] } else { self.last };
-        for (value, before) in row.iter().zip(before) {
-            varint(zigzag(value.wrapping_sub(before)), &mut self.open);
+        let mut changes = [0u64; N];
+        for (((value, before), step), change) in row.iter().zip(self.last).zip(&mut self.step).zip(&mut changes) {
+            let now = value.wrapping_sub(before);
+            *change = zigzag(now.wrapping_sub(*step));
+            // The second row is a step from a whole value, not from another step.
+            *step = if self.rows == 0 { 0 } else { now };
+        }
+        let length = changes.iter().map(|change| varint_length(*change)).sum::<usize>();
+        if self.open.capacity() - self.open.len() < length {
+            self.open.reserve_exact(GROW.max(length));
+        }
+        for change in changes {
+            varint(change, &mut self.open);
         }
         self.last = row;
         self.rows += 1;
@@ -156,11 +177,13 @@ impl<const N: usize> Stream<N> {
 
     fn open_rows(&self, mut visit: impl FnMut(&[i64; N])) {
         let mut bytes: &[u8] = &self.open;
-        let mut row = [0i64; N];
-        for _ in 0..self.rows {
-            for value in &mut row {
-                let Some(delta) = take_varint(&mut bytes) else { return };
-                *value = value.wrapping_add(unzigzag(delta));
+        let (mut row, mut steps) = ([0i64; N], [0i64; N]);
+        for index in 0..self.rows {
+            for (value, step) in row.iter_mut().zip(&mut steps) {
+                let Some(change) = take_varint(&mut bytes) else { return };
+                let now = step.wrapping_add(unzigzag(change));
+                *value = value.wrapping_add(now);
+                *step = if index == 0 { 0 } else { now };
             }
             visit(&row);
         }

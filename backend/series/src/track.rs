@@ -148,9 +148,9 @@ impl Track {
             let window = u32::try_from(window).unwrap_or(u32::MAX);
             self.rate = Some(Rate { microcores: value.round() as u32, window, at: sample.at });
         }
-        self.add_to_minute(sample, rate.map(|(value, _)| value.round() as u32));
-        self.fine.evict(sample.at.saturating_sub(keep.fine));
-        self.coarse.evict(sample.at.saturating_sub(keep.coarse).div_euclid(MINUTE));
+        if self.add_to_minute(sample, rate.map(|(value, _)| value.round() as u32)) {
+            self.evict(sample.at, keep);
+        }
         true
     }
 
@@ -206,9 +206,11 @@ impl Track {
         self.coarse.evict(now.saturating_sub(keep.coarse).div_euclid(MINUTE));
     }
 
-    fn add_to_minute(&mut self, sample: Sample, rate: Option<u32>) {
+    /// True when a minute began: often enough to look for old chunks, which lie elsewhere in memory.
+    fn add_to_minute(&mut self, sample: Sample, rate: Option<u32>) -> bool {
         let number = sample.at.div_euclid(MINUTE);
-        if number != self.minute.number {
+        let began = number != self.minute.number;
+        if began {
             self.close_minute();
             self.minute.number = number;
         }
@@ -218,6 +220,7 @@ impl Track {
         if let Some(memory) = sample.memory {
             self.minute.memory.add(u32::try_from(memory).unwrap_or(u32::MAX));
         }
+        began
     }
 
     fn close_minute(&mut self) {

@@ -45,7 +45,7 @@ fn value(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), &'static str> {
     loop {
         let stop = memchr2(b'"', b'\\', rest).ok_or(OPEN)?;
         let (plain, after) = rest.split_at(stop);
-        if let Some(b'"') = after.first() {
+        if after.first() == Some(&b'"') {
             let after = after.get(1..).unwrap_or_default();
             return Ok(match owned {
                 None => (Cow::Borrowed(plain), after),
