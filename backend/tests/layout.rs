@@ -1,5 +1,10 @@
 //! The map: nothing is dropped, arrival order never shows, known boxes stay where they are, and a change applied is
 //! the new map. And what a Service that does not answer says about itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests; clippy.toml lets off only the tests themselves"
+)]
 
 use backend::cluster::Objects;
 use backend::cluster::kinds::{

@@ -1,4 +1,10 @@
 //! Verdicts are what the case files say, for every proxy mode they assert. `TAFFRAIL_CASES_DIR` names another folder.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests; clippy.toml lets off only the tests themselves"
+)]
 
 use backend::cluster::Objects;
 use backend::cluster::kinds::{
