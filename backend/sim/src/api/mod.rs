@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod discovery;
+mod protobuf;
 mod read;
 mod reviews;
 mod table;

@@ -26,9 +26,15 @@ pub(crate) fn answer(
     if parts.method != Method::POST {
         return Some(Err(Status::method_not_allowed()));
     }
-    let mut value: Value = match serde_json::from_slice(body) {
+    let parsed = match super::protobuf::review(review, body) {
+        Some(value) => Ok(value),
+        None => serde_json::from_slice::<Value>(body),
+    };
+    let mut value = match parsed {
         Ok(value) => value,
-        Err(error) => return Some(Err(Status::bad_request(format!("the object provided is unrecognized: {error}")))),
+        Err(error) => {
+            return Some(Err(Status::bad_request(format!("the object provided is unrecognized: {error}"))));
+        }
     };
     let ask = Ask { verb: "create", group, resource: review, ..Ask::default() };
     if !review.starts_with("selfsubject") && !may(&shared.store, user, &ask) {
