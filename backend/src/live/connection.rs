@@ -76,6 +76,8 @@ struct Open {
     version: Option<u64>,
     sight: Option<(Instant, Sight)>,
     state: Option<ViewState>,
+    /// Keeps the node behind the view scraped often.
+    look: Option<Box<dyn std::any::Any + Send>>,
 }
 
 impl Connection {
@@ -204,7 +206,7 @@ impl Connection {
                     Some(Shown::Table(table)) if matches!(view, View::Table(_)) => table.renew(),
                     shown => *shown = Some(Shown::new(&view)),
                 }
-                (open.view, open.answer, open.version, open.next) = (view, true, None, now);
+                (open.view, open.answer, open.version, open.next, open.look) = (view, true, None, now, None);
             }
             Browser::Close { sub } => _ = self.views.remove(&sub),
             Browser::Ack { sub, seq } => {
@@ -237,7 +239,7 @@ impl Connection {
     fn open(&mut self, sub: Sub, view: View, kept: Option<Shown>, seq: u32) {
         let shown = Some(kept.unwrap_or_else(|| Shown::new(&view)));
         let (unacked, next) = (VecDeque::new(), Instant::now());
-        let open = Open { view, shown, seq, unacked, next, answer: true, version: None, sight: None, state: None };
+        let open = Open { view, shown, seq, unacked, next, answer: true, version: None, sight: None, state: None, look: None };
         self.views.insert(sub, open);
     }
 
@@ -263,13 +265,21 @@ impl Connection {
             let Some((_, sight)) = &open.sight else { continue };
             let (needs, _) = views::needs(&open.view);
             let first = needs.first().map(|need| sight.scope(need));
-            let refused = views::strict(&open.view) && first.is_some_and(|scope| scope.is_empty());
+            let refused = views::strict(&open.view) && first.as_ref().is_some_and(crate::session::Scope::is_empty);
             let state = match &sight.undecided {
                 Some(reason) => ViewState::Failed(Say::new("E-UNDECIDED").with("reason", reason)),
                 None if refused => ViewState::Denied(lacking(&open.view)),
                 None => views::state(&shared, &open.view),
             };
             let blocked = refused || sight.undecided.is_some();
+            if !blocked
+                && open.look.is_none()
+                && first.as_ref().is_some_and(|scope| !scope.is_empty())
+                && let Some(focus) = &shared.parts.focus
+                && let Some(node) = views::node(&shared, &open.view)
+            {
+                open.look = Some(focus(&node));
+            }
             let mut frames = Vec::new();
             if refused && open.shown.as_ref().is_some_and(Shown::anything) {
                 frames.push(Server::Revoked { sub, say: lacking(&open.view) });

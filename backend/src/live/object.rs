@@ -5,7 +5,7 @@ use super::hub::Shared;
 use super::permits::Sight;
 use super::views::{rule, scope_of};
 use crate::cluster::Objects;
-use crate::cluster::kinds::{Container, Deployment, Kind, Node, Pod, ReplicaSet, Role, Service, State};
+use crate::cluster::kinds::{Container, Deployment, Node, Pod, ReplicaSet, Role, Service, State};
 use crate::printers::Printer;
 use std::any::Any;
 use wire::chart::{Mark, Metric, Rule, Target};

@@ -6,7 +6,6 @@ use super::overview;
 use super::permits::{Need, Sight};
 use super::table::{Source, Table};
 use crate::cluster::Sync;
-use crate::cluster::kinds::Kind as _;
 use crate::session::Permitted;
 use crate::session::gate::Resource;
 use wire::chart::{Chart, Metric, Rule, Target};
@@ -248,6 +247,24 @@ fn whole(
         }
         View::Namespaces => overview::namespaces(shared, sight, now).map(|namespaces| Server::Namespaces { sub, seq: 0, namespaces }),
     })
+}
+
+/// The node whose kubelet knows about a view's object.
+pub(super) fn node(shared: &Shared, view: &View) -> Option<String> {
+    let of_pod = |namespace: &str, name: &str| {
+        let pod = shared.parts.objects.pods.get(namespace, name)?;
+        pod.node.as_deref().map(Into::into)
+    };
+    match view {
+        View::Object { kind: Kind::Node, name, .. } => Some(name.clone()),
+        View::Object { kind: Kind::Pod, namespace, name } => of_pod(namespace, name),
+        View::Chart(ask) => match &ask.target {
+            Target::Node(name) => Some(name.clone()),
+            Target::Pod(namespace, name) => of_pod(namespace, name),
+            Target::Cluster | Target::Namespace(_) => None,
+        },
+        View::Object { .. } | View::Table(_) | View::Map { .. } | View::Overview { .. } | View::Namespaces => None,
+    }
 }
 
 /// Why a target has no samples.
