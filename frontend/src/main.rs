@@ -1,1 +1,22 @@
-fn main() {}
+//! Taffrail in the browser.
+
+mod app;
+mod browser;
+mod format;
+mod kubeconfig;
+mod link;
+mod nav;
+mod pages;
+mod parts;
+mod session;
+mod state;
+mod token;
+mod words;
+
+fn main() {
+    words::choose(&browser::stored("language").unwrap_or_else(browser::language));
+    browser::set_root("lang", if words::chinese() { "zh-Hans" } else { "en" });
+    if let Some(root) = browser::root() {
+        leptos::mount::mount_to(root, app::App).forget();
+    }
+}

@@ -1,0 +1,136 @@
+//! Who is here, the shell, and which page is shown.
+
+use crate::nav::{Nav, Page};
+use crate::pages::{list::List, login::Login, map::MapPage, object::Drawer, overview::OverviewPage};
+use crate::parts::{bar::Bar, rail::Rail};
+use crate::words::text;
+use crate::{browser, link, session};
+use leptos::prelude::*;
+use leptos_router::components::Router;
+use wire::overview::Namespaces;
+use wire::session::Session;
+use wire::{Say, Server, View};
+
+/// Where sign-in stands.
+#[derive(Clone, Debug)]
+enum Who {
+    Asking,
+    Nobody,
+    Somebody(Session),
+    /// The server cannot be asked.
+    Away(Say),
+}
+
+/// The application.
+#[component]
+pub(crate) fn App() -> impl IntoView {
+    let who = RwSignal::new(Who::Asking);
+    wasm_bindgen_futures::spawn_local(async move {
+        who.set(match session::current().await {
+            Ok(Some(session)) => Who::Somebody(session),
+            Ok(None) => Who::Nobody,
+            Err(say) => Who::Away(say),
+        });
+    });
+    let base = browser::base_path();
+    view! {
+        <Router base=base>
+            {move || match who.get() {
+                Who::Asking => ().into_any(),
+                Who::Nobody => view! { <Login done=move |session| who.set(Who::Somebody(session))/> }.into_any(),
+                Who::Away(say) => view! {
+                    <main class="login"><div class="card"><h1>"Taffrail"</h1><p class="mid">{crate::words::say(&say)}</p>
+                        <div class="row"><button class="btn" on:click=|_| browser::reload()>{text("Try again")}</button></div>
+                    </div></main>
+                }.into_any(),
+                Who::Somebody(session) => {
+                    view! { <Shell session out=move || who.set(Who::Nobody)/> }.into_any()
+                }
+            }}
+        </Router>
+    }
+}
+
+/// Rail, bar and page of a signed-in person.
+#[component]
+fn Shell(
+    session: Session,
+    /// Called when the session has ended.
+    out: impl Fn() + Clone + Send + Sync + 'static,
+) -> impl IntoView {
+    let nav = Nav::new();
+    provide_context(nav);
+    let proof = session.proof.clone();
+    let ended = out.clone();
+    wasm_bindgen_futures::spawn_local(async move {
+        link::run(proof).await;
+        ended();
+    });
+    let place = link::place();
+    let skew = place.clone();
+    let ticking = set_interval_with_handle(
+        move || {
+            link::tick();
+            nav.clock.set(browser::now() + skew.get_untracked().skew);
+        },
+        std::time::Duration::from_secs(1),
+    );
+    let resized = window_event_listener(leptos::ev::resize, move |_| nav.redraw.update(|count| *count += 1));
+    on_cleanup(move || {
+        if let Ok(handle) = ticking {
+            handle.clear();
+        }
+        resized.remove();
+    });
+    let names = RwSignal::new(None::<Namespaces>);
+    link::watch(
+        || View::Namespaces,
+        move |frame| {
+            if let Server::Namespaces { namespaces, .. } = frame {
+                names.set(Some(namespaces.clone()));
+            }
+            true
+        },
+    );
+    Effect::new(move |_| browser::set_title(&format!("{} · {}", title(&nav.page.get()), place.get().cluster)));
+    let kind = Memo::new(move |_| match nav.page.get() {
+        Page::List(kind, _) => Some(kind),
+        Page::Overview | Page::Map | Page::Unknown => None,
+    });
+    let drawer = Memo::new(move |_| match nav.page.get() {
+        Page::List(kind, Some(at)) => Some((kind, at)),
+        _ => None,
+    });
+    let plain = Memo::new(move |_| match nav.page.get() {
+        Page::List(..) => None,
+        page => Some(page),
+    });
+    view! {
+        <a class="skip" href="#main">{text("Skip to content")}</a>
+        <Bar session names out/>
+        <Rail names/>
+        <div class="main" id="main" tabindex="-1">
+            {move || kind.get().map(|kind| view! { <List kind/> })}
+            {move || drawer.get().map(|(kind, (namespace, name))| view! { <Drawer kind namespace name/> })}
+            {move || plain.get().map(|page| match page {
+                Page::Overview => view! { <OverviewPage/> }.into_any(),
+                Page::Map => view! { <MapPage/> }.into_any(),
+                Page::List(..) | Page::Unknown => view! {
+                    <main class="page"><h1>{text("No such page")}</h1>
+                        <p class="mid">{text("Nothing lives at this address.")}" "<a class="act" href=move || nav.href("")>{text("Overview")}</a></p>
+                    </main>
+                }.into_any(),
+            })}
+        </div>
+    }
+}
+
+fn title(page: &Page) -> String {
+    match page {
+        Page::Overview => text("Overview").to_owned(),
+        Page::Map => text("Map").to_owned(),
+        Page::List(_, Some((_, name))) => name.clone(),
+        Page::List(kind, None) => text(crate::parts::rail::plural(*kind)).to_owned(),
+        Page::Unknown => "Taffrail".to_owned(),
+    }
+}

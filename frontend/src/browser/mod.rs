@@ -1,0 +1,181 @@
+//! The edge to the browser: everything that names `web_sys`, apart from the socket. No `JsValue` leaves it.
+
+pub(crate) mod canvas;
+pub(crate) mod observe;
+pub(crate) mod paint;
+pub(crate) mod plot;
+
+use wasm_bindgen::prelude::*;
+use wire::Millis;
+
+/// The browser's clock.
+pub(crate) fn now() -> Millis {
+    js_sys::Date::now() as Millis
+}
+
+/// `[0, 1)`, for jitter.
+pub(crate) fn random() -> f64 {
+    js_sys::Math::random()
+}
+
+/// An address below the application's base.
+pub(crate) fn url(relative: &str) -> String {
+    let base = leptos::prelude::document().base_uri().ok().flatten().unwrap_or_default();
+    let root = base.split(['?', '#']).next().unwrap_or_default();
+    let root = root.rfind('/').map_or(root, |end| root.get(..=end).unwrap_or(root));
+    format!("{root}{relative}")
+}
+
+/// The path of the base without its last slash: what the router calls its base.
+pub(crate) fn base_path() -> String {
+    let base = url("");
+    let rest = base.split_once("://").map_or(base.as_str(), |(_, rest)| rest);
+    rest.find('/').and_then(|start| rest.get(start..)).unwrap_or("/").trim_end_matches('/').to_owned()
+}
+
+/// Whether the page came over https.
+pub(crate) fn secure() -> bool {
+    url("").starts_with("https:")
+}
+
+/// Whether the page came from this machine.
+pub(crate) fn local() -> bool {
+    let host = leptos::prelude::window().location().hostname().unwrap_or_default();
+    host == "localhost" || host.starts_with("127.") || host == "[::1]" || host.ends_with(".localhost")
+}
+
+/// `host:port` of the page.
+pub(crate) fn host() -> String {
+    leptos::prelude::window().location().host().unwrap_or_default()
+}
+
+pub(crate) fn narrow() -> bool {
+    size().0 <= 700.0
+}
+
+/// Inner width and height of the window in CSS pixels.
+pub(crate) fn size() -> (f64, f64) {
+    let window = leptos::prelude::window();
+    let number = |value: Result<JsValue, JsValue>| value.ok().and_then(|value| value.as_f64()).unwrap_or(1024.0);
+    (number(window.inner_width()), number(window.inner_height()))
+}
+
+/// A setting kept in this browser. Storage that is switched off reads as absent.
+pub(crate) fn stored(name: &str) -> Option<String> {
+    leptos::prelude::window().local_storage().ok().flatten()?.get_item(name).ok().flatten()
+}
+
+/// Keeps a setting where the browser allows it; a browser that does not starts with defaults next time.
+pub(crate) fn store(name: &str, value: &str) {
+    if let Ok(Some(storage)) = leptos::prelude::window().local_storage()
+        && storage.set_item(name, value).is_err()
+    {
+        leptos::logging::warn!("{name} could not be kept: the browser's storage is full or off");
+    }
+}
+
+/// `dark` or `light`.
+pub(crate) fn theme() -> String {
+    root_attribute("data-theme").unwrap_or_else(|| "dark".to_owned())
+}
+
+pub(crate) fn set_theme(theme: &str) {
+    set_root("data-theme", theme);
+    store("theme", theme);
+}
+
+fn root_attribute(name: &str) -> Option<String> {
+    leptos::prelude::document().document_element()?.get_attribute(name)
+}
+
+pub(crate) fn set_root(name: &str, value: &str) {
+    if let Some(root) = leptos::prelude::document().document_element() {
+        // Only an invalid attribute name is refused, and ours are constants.
+        let _ = root.set_attribute(name, value);
+    }
+}
+
+pub(crate) fn set_title(title: &str) {
+    leptos::prelude::document().set_title(title);
+}
+
+pub(crate) fn reload() {
+    if leptos::prelude::window().location().reload().is_err() {
+        leptos::logging::warn!("the browser refused to reload");
+    }
+}
+
+/// The browser's first language.
+pub(crate) fn language() -> String {
+    leptos::prelude::window().navigator().language().unwrap_or_default()
+}
+
+/// Gives the focus to the element with this id, when it is there.
+pub(crate) fn focus(id: &str) {
+    if let Some(element) = leptos::prelude::document().get_element_by_id(id)
+        && let Ok(element) = element.dyn_into::<web_sys::HtmlElement>()
+    {
+        let _ = element.focus();
+    }
+}
+
+/// Scroll position and height of an event's element.
+pub(crate) fn scrolled(event: &web_sys::Event) -> Option<(f64, f64)> {
+    let element: web_sys::Element = event.target()?.dyn_into().ok()?;
+    Some((f64::from(element.scroll_top()), f64::from(element.client_height())))
+}
+
+/// Removes the static shell, to make room for the application.
+pub(crate) fn root() -> Option<web_sys::HtmlElement> {
+    let root: web_sys::HtmlElement = leptos::prelude::document().get_element_by_id("app")?.dyn_into().ok()?;
+    root.replace_children_with_node_0();
+    let _ = root.remove_attribute("aria-busy");
+    root.set_class_name("");
+    Some(root)
+}
+
+/// Text of the file that was chosen or dropped; `None` when there is none.
+pub(crate) async fn text_of(file: web_sys::File) -> Option<String> {
+    if file.size() > 1_048_576.0 {
+        return Some("x".repeat(1_048_577));
+    }
+    wasm_bindgen_futures::JsFuture::from(file.text()).await.ok()?.as_string()
+}
+
+pub(crate) fn chosen(event: &web_sys::Event) -> Option<web_sys::File> {
+    let input: web_sys::HtmlInputElement = event.target()?.dyn_into().ok()?;
+    input.files()?.get(0)
+}
+
+pub(crate) fn dropped(event: &web_sys::DragEvent) -> Option<web_sys::File> {
+    event.data_transfer()?.files()?.get(0)
+}
+
+/// Minutes to add to UTC for the person's clock.
+pub(crate) fn clock(at: Millis) -> String {
+    let date = js_sys::Date::new(&JsValue::from_f64(at as f64));
+    format!("{:02}:{:02}:{:02}", date.get_hours(), date.get_minutes(), date.get_seconds())
+}
+
+/// Waits.
+pub(crate) async fn wait(millis: i32) {
+    let promise = js_sys::Promise::new(&mut |resolve, _| {
+        let set = leptos::prelude::window().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, millis);
+        if set.is_err() {
+            leptos::logging::warn!("the browser refused a timer");
+        }
+    });
+    // A timer's promise is never rejected.
+    let _ = wasm_bindgen_futures::JsFuture::from(promise).await;
+}
+
+/// Scrolls a list so that a row of the given height is in view.
+pub(crate) fn scroll_row(id: &str, row: f64, height: f64) {
+    let Some(list) = leptos::prelude::document().get_element_by_id(id) else { return };
+    let (top, tall) = (f64::from(list.scroll_top()), f64::from(list.client_height()) - 30.0);
+    if row * height < top {
+        list.set_scroll_top((row * height) as i32);
+    } else if (row + 1.0) * height > top + tall {
+        list.set_scroll_top(((row + 1.0) * height - tall) as i32);
+    }
+}

@@ -1,0 +1,239 @@
+//! A kubeconfig, read in the browser. Only the chosen context's token or certificate leaves it; there is no path from
+//! here to a file, a command or an address.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use wire::Say;
+use wire::session::Credential;
+
+/// Larger files are no kubeconfigs.
+pub(crate) const MOST: usize = 1 << 20;
+
+/// A context as the picker shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    pub(crate) name: String,
+    pub(crate) current: bool,
+    pub(crate) server: String,
+    pub(crate) user: String,
+    pub(crate) namespace: Option<String>,
+    /// `token` or `certificate`.
+    pub(crate) method: &'static str,
+    /// What to sign in with, or why it can not be used.
+    pub(crate) credential: Result<Credential, Say>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+struct File {
+    kind: String,
+    current_context: String,
+    contexts: Vec<Named<ContextBody>>,
+    clusters: Vec<Named<Cluster>>,
+    users: Vec<Named<User>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Named<T> {
+    name: String,
+    #[serde(alias = "context", alias = "cluster", alias = "user")]
+    body: Option<T>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ContextBody {
+    cluster: String,
+    user: String,
+    namespace: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Cluster {
+    server: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+struct User {
+    token: Option<String>,
+    #[serde(rename = "tokenFile")]
+    token_file: Option<String>,
+    client_certificate: Option<String>,
+    client_key: Option<String>,
+    client_certificate_data: Option<String>,
+    client_key_data: Option<String>,
+    username: Option<String>,
+    exec: Option<Exec>,
+    auth_provider: Option<Provider>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Exec {
+    command: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Provider {
+    config: ProviderConfig,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+struct ProviderConfig {
+    access_token: Option<String>,
+    id_token: Option<String>,
+}
+
+/// The contexts of a file, the current one first.
+///
+/// # Errors
+/// Why it is no kubeconfig, or that it has no context.
+pub(crate) fn contexts(text: &str) -> Result<Vec<Context>, Say> {
+    let refuse = |reason: String| Say::new("LOGIN_NOTKUBECONFIG").with("reason", reason);
+    if text.len() > MOST {
+        return Err(refuse("it is larger than 1 MiB".to_owned()));
+    }
+    if text.trim_start().starts_with("-----BEGIN") {
+        return Err(Say::new("LOGIN_ISKEY"));
+    }
+    let file: File = serde_saphyr::from_str(text).map_err(|error| {
+        // The first line only: the rest quotes the file, secrets included.
+        refuse(error.to_string().lines().next().unwrap_or_default().chars().take(160).collect())
+    })?;
+    match file.kind.as_str() {
+        "Config" | "" if !file.contexts.is_empty() || file.kind == "Config" => {}
+        "Secret" => return Err(Say::new("LOGIN_ISSECRET")),
+        "" => return Err(refuse("it has neither a kind nor contexts".to_owned())),
+        other => return Err(refuse(format!("its kind is {other}"))),
+    }
+    if file.contexts.is_empty() {
+        return Err(Say::new("LOGIN_NOCONTEXT").with("list", "it has none"));
+    }
+    let mut contexts: Vec<Context> = file.contexts.iter().map(|named| context(&file, named)).collect();
+    contexts.sort_by_key(|context| !context.current);
+    Ok(contexts)
+}
+
+fn context(file: &File, named: &Named<ContextBody>) -> Context {
+    let empty = ContextBody::default();
+    let body = named.body.as_ref().unwrap_or(&empty);
+    let cluster = file.clusters.iter().find(|known| known.name == body.cluster).and_then(|known| known.body.as_ref());
+    let credential = match file.users.iter().find(|known| known.name == body.user) {
+        None => Err(Say::new("LOGIN_NOUSER").with("ctx", &*named.name).with("user", &*body.user)),
+        Some(user) => user.body.as_ref().map_or_else(|| Err(no_credential(&body.user)), |body| credential(&user.name, body)),
+    };
+    Context {
+        name: named.name.clone(),
+        current: named.name == file.current_context,
+        server: cluster.map(|cluster| cluster.server.clone()).unwrap_or_default(),
+        user: body.user.clone(),
+        namespace: body.namespace.clone().filter(|namespace| !namespace.is_empty()),
+        method: if matches!(credential, Ok(Credential::Certificate { .. })) { "certificate" } else { "token" },
+        credential,
+    }
+}
+
+fn no_credential(user: &str) -> Say {
+    Say::new("LOGIN_NOCRED").with("user", user)
+}
+
+fn credential(name: &str, user: &User) -> Result<Credential, Say> {
+    let text = |value: &Option<String>| value.clone().filter(|value| !value.trim().is_empty());
+    let about = |code: &str| Say::new(code).with("user", name);
+    if let Some(token) = text(&user.token) {
+        return Ok(Credential::Token(token.trim().to_owned()));
+    }
+    if let (Some(certificate), Some(key)) = (text(&user.client_certificate_data), text(&user.client_key_data)) {
+        let pem = |data: &str| {
+            let data: String = data.split_whitespace().collect();
+            STANDARD.decode(data).ok().and_then(|bytes| String::from_utf8(bytes).ok())
+        };
+        return match (pem(&certificate), pem(&key)) {
+            (Some(certificate), Some(key)) => Ok(Credential::Certificate { certificate, key }),
+            _ => Err(Say::new("LOGIN_CERTBAD").with("reason", "it is not base64 of PEM")),
+        };
+    }
+    if let Some(provider) = &user.auth_provider {
+        let token = text(&provider.config.access_token).or_else(|| text(&provider.config.id_token));
+        return token.map(Credential::Token).ok_or_else(|| about("LOGIN_REFRESHONLY"));
+    }
+    if let Some(exec) = &user.exec {
+        return Err(about("LOGIN_EXEC").with("command", &*exec.command).with("hint", hint(&exec.command)));
+    }
+    if let Some(path) = text(&user.token_file).or_else(|| text(&user.client_certificate)).or_else(|| text(&user.client_key)) {
+        return Err(about("LOGIN_PATHS").with("path", path));
+    }
+    Err(if user.username.is_some() { about("LOGIN_BASIC") } else { no_credential(name) })
+}
+
+/// How to get a token from the plugins people meet.
+fn hint(command: &str) -> &'static str {
+    match command.rsplit(['/', '\\']).next().unwrap_or_default() {
+        "aws" | "aws-iam-authenticator" => "aws eks get-token --cluster-name <name> --query status.token --output text",
+        "gke-gcloud-auth-plugin" | "gcloud" => "gcloud auth print-access-token",
+        "kubelogin" => "kubelogin get-token",
+        _ => "kubectl -n <namespace> create token <serviceaccount>",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn user_is(user: &str, expected: &str) {
+        let text = format!(
+            "kind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: k, user: u, namespace: n}}}}]\n\
+             clusters: [{{name: k, cluster: {{server: https://a}}}}]\nusers: [{{name: u, user: {user}}}]\n"
+        );
+        let contexts = contexts(&text).unwrap();
+        let got = match &contexts[0].credential {
+            Ok(Credential::Token(token)) => token.clone(),
+            Ok(Credential::Certificate { certificate, key }) => format!("{certificate}+{key}"),
+            Err(say) => say.code.clone(),
+        };
+        assert_eq!(got, expected, "{user}");
+        assert_eq!((contexts[0].server.as_str(), contexts[0].namespace.as_deref()), ("https://a", Some("n")));
+    }
+
+    #[test]
+    fn each_kind_of_user_has_its_answer() {
+        user_is("{token: t}", "t");
+        user_is("{client-certificate-data: YQ==, client-key-data: Yg==}", "a+b");
+        user_is("{token: t, client-certificate-data: YQ==, client-key-data: Yg==}", "t");
+        user_is("{exec: {command: aws}}", "LOGIN_EXEC");
+        user_is("{auth-provider: {name: oidc, config: {id-token: i}}}", "i");
+        user_is("{auth-provider: {name: oidc, config: {refresh-token: r}}}", "LOGIN_REFRESHONLY");
+        user_is("{tokenFile: /t}", "LOGIN_PATHS");
+        user_is("{client-certificate: /c, client-key: /k}", "LOGIN_PATHS");
+        user_is("{username: a, password: b}", "LOGIN_BASIC");
+        user_is("{}", "LOGIN_NOCRED");
+    }
+
+    #[track_caller]
+    fn refused(text: &str, expected: &str) {
+        assert_eq!(contexts(text).unwrap_err().code, expected, "{text}");
+    }
+
+    #[test]
+    fn what_is_no_kubeconfig_is_named() {
+        refused("kind: Pod", "LOGIN_NOTKUBECONFIG");
+        refused("just words", "LOGIN_NOTKUBECONFIG");
+        refused("kind: Secret", "LOGIN_ISSECRET");
+        refused("-----BEGIN RSA PRIVATE KEY-----", "LOGIN_ISKEY");
+        refused("kind: Config", "LOGIN_NOCONTEXT");
+        refused(&"x".repeat(MOST + 1), "LOGIN_NOTKUBECONFIG");
+    }
+
+    #[test]
+    fn json_is_read_and_a_missing_user_is_named() {
+        let json = r#"{"kind":"Config","contexts":[{"name":"c","context":{"user":"nobody"}}]}"#;
+        assert_eq!(contexts(json).unwrap()[0].credential, Err(Say::new("LOGIN_NOUSER").with("ctx", "c").with("user", "nobody")));
+    }
+}

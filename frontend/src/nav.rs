@@ -1,0 +1,151 @@
+//! Where the person is: the address is the state. Addresses are relative to the base, so the application works below
+//! any prefix.
+
+use crate::browser;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate, use_query_map};
+use leptos_router::params::ParamsMap;
+use wire::{Kind, Millis, Ref};
+
+/// A page of the application.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Page {
+    Overview,
+    Map,
+    /// A kind's list, with the object whose drawer is open.
+    List(Kind, Option<(String, String)>),
+    Unknown,
+}
+
+type Go = Box<dyn Fn(&str)>;
+
+/// The address, read and written; and the clock all ages tick by.
+#[derive(Clone, Copy)]
+pub(crate) struct Nav {
+    pub(crate) page: Memo<Page>,
+    pub(crate) namespaces: Memo<Vec<String>>,
+    query: Memo<ParamsMap>,
+    go: StoredValue<Go, LocalStorage>,
+    /// The server's time, once a second.
+    pub(crate) clock: RwSignal<Millis>,
+    /// Raised when canvases must be drawn anew: another size, another theme.
+    pub(crate) redraw: RwSignal<u32>,
+}
+
+// === impl Nav ===
+
+impl Nav {
+    pub(crate) fn new() -> Self {
+        let (location, query, navigate) = (use_location(), use_query_map(), use_navigate());
+        let base = browser::base_path();
+        let page = Memo::new(move |_| {
+            let path = location.pathname.get();
+            page_of(path.strip_prefix(&*base).unwrap_or(&path))
+        });
+        let namespaces = Memo::new(move |_| {
+            let text = query.with(|query| query.get("ns")).unwrap_or_default();
+            text.split(',').filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
+        });
+        let go: Go = Box::new(move |path| navigate(path, NavigateOptions { scroll: false, ..Default::default() }));
+        let clock = RwSignal::new(browser::now());
+        Self { page, namespaces, query, go: StoredValue::new_local(go), clock, redraw: RwSignal::new(0) }
+    }
+
+    pub(crate) fn query(&self, name: &str) -> String {
+        self.query.with(|query| query.get(name)).unwrap_or_default()
+    }
+
+    /// The address of a page in the present scope.
+    pub(crate) fn href(&self, path: &str) -> String {
+        let scope = self.namespaces.get().join(",");
+        if scope.is_empty() { or_dot(path) } else { format!("{}?ns={scope}", or_dot(path)) }
+    }
+
+    pub(crate) fn href_of(&self, at: &Ref) -> Option<String> {
+        path_of(at).map(|path| self.href(&path))
+    }
+
+    /// Goes to a path, keeping the query.
+    pub(crate) fn go(&self, path: &str) {
+        self.go_with(path, &[]);
+    }
+
+    /// Changes parts of the query; an empty value removes one.
+    pub(crate) fn set(&self, changes: &[(&str, &str)]) {
+        let path = match self.page.get_untracked() {
+            Page::Overview | Page::Unknown => String::new(),
+            Page::Map => "map".to_owned(),
+            Page::List(kind, None) => kind.word().to_owned(),
+            Page::List(kind, Some((namespace, name))) => object_path(kind, &namespace, &name),
+        };
+        self.go_with(&path, changes);
+    }
+
+    fn go_with(&self, path: &str, changes: &[(&str, &str)]) {
+        let mut query = self.query.get_untracked();
+        for (name, value) in changes {
+            if value.is_empty() {
+                query.remove(name);
+            } else {
+                query.replace((*name).to_owned(), (*value).to_owned());
+            }
+        }
+        let address = format!("/{path}{}", query.to_query_string());
+        self.go.with_value(|go| go(&address));
+    }
+
+    /// The age of a point in time, ticking.
+    pub(crate) fn age(&self, at: Millis) -> String {
+        if at == 0 { "–".to_owned() } else { wire::age::human((self.clock.get() - at).max(0)) }
+    }
+}
+
+fn or_dot(path: &str) -> String {
+    if path.is_empty() { "./".to_owned() } else { path.to_owned() }
+}
+
+pub(crate) fn object_path(kind: Kind, namespace: &str, name: &str) -> String {
+    let namespace = if namespace.is_empty() { "_" } else { namespace };
+    format!("{}/{namespace}/{name}", kind.word())
+}
+
+/// The path of an object's drawer, for kinds that have a list.
+pub(crate) fn path_of(at: &Ref) -> Option<String> {
+    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == at.kind)?;
+    listed(kind).then(|| object_path(kind, &at.namespace, &at.name))
+}
+
+fn listed(kind: Kind) -> bool {
+    matches!(kind, Kind::Node | Kind::Pod | Kind::Deployment | Kind::Service)
+}
+
+fn page_of(path: &str) -> Page {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match parts.as_slice() {
+        [] | ["overview" | "login"] => Page::Overview,
+        ["map" | "topology"] => Page::Map,
+        [word, rest @ ..] => match (Kind::of_word(word).filter(|kind| listed(*kind)), rest) {
+            (Some(kind), []) => Page::List(kind, None),
+            (Some(kind), [namespace, name]) => {
+                let namespace = if *namespace == "_" { "" } else { namespace };
+                Page::List(kind, Some((namespace.to_owned(), (*name).to_owned())))
+            }
+            _ => Page::Unknown,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_pages() {
+        assert_eq!(page_of("/"), Page::Overview);
+        assert_eq!(page_of("/pod"), Page::List(Kind::Pod, None));
+        assert_eq!(page_of("/node/_/a"), Page::List(Kind::Node, Some((String::new(), "a".into()))));
+        assert_eq!(page_of("/pod/x"), Page::Unknown);
+        assert_eq!(object_path(Kind::Node, "", "a"), "node/_/a");
+    }
+}

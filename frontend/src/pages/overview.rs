@@ -1,0 +1,142 @@
+//! The first page: what needs a person, and how full the cluster is.
+
+use crate::nav::Nav;
+use crate::parts::mark::{Mark, State, class};
+use crate::parts::plot::{Plot, watch_chart};
+use crate::parts::usage::Gauge;
+use crate::words::{self, text};
+use crate::{browser, format, link};
+use leptos::prelude::*;
+use wire::chart::{Metric, Target};
+use wire::overview::{Attention, Gauge as Full, NodeTile, Overview};
+use wire::table::Tally;
+use wire::{Level, Server, View};
+
+/// The page.
+#[component]
+pub(crate) fn OverviewPage() -> impl IntoView {
+    let nav = expect_context::<Nav>();
+    let page = RwSignal::new(None::<Overview>);
+    link::watch(
+        move || View::Overview { namespaces: nav.namespaces.get() },
+        move |frame| {
+            if let Server::Overview { overview, .. } = frame {
+                page.try_set(Some(overview.clone()));
+            }
+            true
+        },
+    );
+    let range = Memo::new(move |_| nav.query("range").parse().unwrap_or(3600_u32));
+    let target = Memo::new(move |_| match nav.namespaces.get().as_slice() {
+        [one] => Target::Namespace(one.clone()),
+        _ => Target::Cluster,
+    });
+    let ranges = [(900, "15 min"), (3600, "1 h"), (21_600, "6 h"), (86_400, "24 h")];
+    view! {
+        <main class="page">
+            <div class="head">
+                <h1>{move || page.with(|page| page.as_ref().map_or_else(|| text("Loading…").to_owned(), |page| words::needs(page.attention_total)))}</h1>
+                <div class="right"><span class="seg" role="group" aria-label=text("Time range")>
+                    {ranges.map(|(seconds, title)| view! {
+                        <button aria-pressed=move || (range.get() == seconds).to_string() on:click=move |_| nav.set(&[("range", &seconds.to_string())])>{title}</button>
+                    })}
+                </span></div>
+            </div>
+            <div class="over">
+                {move || {
+                    let target = target.get();
+                    view! { <Fill title="CPU" metric=Metric::Cpu target=target.clone() range page/> <Fill title="Memory" metric=Metric::Memory target range page/> }
+                }}
+                {move || page.get().map(|page| view! {
+                    <section class="panel tall"><header><h2>{text("Needs attention")}</h2><span class="right">{text("worst first")}</span></header>
+                        <div class="att">{page.attention.into_iter().map(|item| view! { <Item item/> }).collect_view()}</div>
+                        {(page.attention_total == 0).then(|| view! { <div class="in mid">{text("Nothing is broken in this scope.")}</div> })}
+                    </section>
+                    {page.nodes.map(|nodes| view! {
+                        <section class="panel wide"><header><h2>{text("Nodes")}</h2><span class="right">{text("used of allocatable; the tick is what is requested")}</span></header>
+                            <div class="in"><div class="nodes">{nodes.into_iter().map(|tile| view! { <Tile tile/> }).collect_view()}</div></div>
+                        </section>
+                    })}
+                    <Pods pods=page.pods total=page.pods_total restarts=page.restarts/>
+                })}
+            </div>
+        </main>
+    }
+}
+
+#[component]
+fn Fill(title: &'static str, metric: Metric, target: Target, #[prop(into)] range: Signal<u32>, page: RwSignal<Option<Overview>>) -> impl IntoView {
+    let chart = watch_chart(target, metric, range);
+    let full = move || page.with(|page| page.as_ref().map(|page| if metric == Metric::Cpu { page.cpu } else { page.memory }));
+    view! {
+        <section class="panel">
+            <header><h2>{text(title)}</h2><span class="right">{move || full().map(|full| format!("{} {}", text("of"), format::both(full.capacity, metric)))}</span></header>
+            <div class="in">
+                {move || full().map(|full: Full| {
+                    let (number, unit) = format::amount(full.used, metric);
+                    let used = format::percent(format::share(full.used, full.allocatable));
+                    let requested = format::percent(format::share(full.requested, full.allocatable));
+                    view! {
+                        <span class="big">{number}<span class="unit">{unit}</span></span>" "
+                        <span class="mid">{format!("{used} {}, {requested} {}", text("used"), text("requested"))}</span>
+                    }
+                })}
+                <Plot chart metric tall=true/>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Item(item: Attention) -> impl IntoView {
+    let nav = expect_context::<Nav>();
+    let Attention { level, at, say, since } = item;
+    let name = if at.namespace.is_empty() { at.name.clone() } else { format!("{}/{}", at.namespace, at.name) };
+    let name = if matches!(at.kind.as_str(), "Pod" | "Node") { name } else { format!("{} {name}", at.kind) };
+    view! {
+        <a class=class(level) href=move || nav.href_of(&at)>
+            <span><Mark level/></span><div><b>{name}</b><p>{words::say(&say)}</p></div>
+            <small>{move || (since > 0).then(|| nav.age(since))}</small>
+        </a>
+    }
+}
+
+#[component]
+fn Tile(tile: NodeTile) -> impl IntoView {
+    let nav = expect_context::<Nav>();
+    let path = crate::nav::object_path(wire::Kind::Node, "", &tile.name);
+    let gauge = |word: &'static str, full: Full| {
+        let share = format::share(full.used, full.allocatable);
+        view! { <div class="g">{word}<Gauge share tick=format::share(full.requested, full.allocatable)/><span>{format::percent(share)}</span></div> }
+    };
+    let known = tile.cpu.used.is_finite() || tile.memory.used.is_finite();
+    let since = tile.since;
+    let state = match tile.level {
+        Level::Good => view! { <span class="dim">{format!("{} {}", tile.pods, text("pods"))}</span> }.into_any(),
+        level => view! { <State level word=tile.status.clone()/><span class="dim">{move || nav.age(since)}</span> }.into_any(),
+    };
+    let heard = if tile.heard > 0 { format!("{} {}", text("last heard"), browser::clock(tile.heard)) } else { text("never heard").to_owned() };
+    view! {
+        <a class=format!("node {}", class(tile.level)) href=move || nav.href(&path)>
+            <b>{tile.name}" "{state}</b>
+            {if known {
+                view! { {gauge("cpu", tile.cpu)}{gauge("mem", tile.memory)} }.into_any()
+            } else {
+                view! { <div class="g one">{heard}</div><div class="g one">{tile.problem.as_ref().map_or_else(|| text("usage unknown").to_owned(), words::say)}</div> }.into_any()
+            }}
+        </a>
+    }
+}
+
+#[component]
+fn Pods(pods: Vec<Tally>, total: u32, restarts: u32) -> impl IntoView {
+    let bar = pods.iter().filter(|tally| tally.count > 0).map(|tally| view! { <i class=class(tally.level) style=("--n", tally.count.to_string())></i> }).collect_view();
+    let legend = pods.into_iter().map(|tally| view! { <State level=tally.level word=format!("{} {}", tally.count, words::word(&tally.word))/> }).collect_view();
+    view! {
+        <section class="panel wide"><header><h2>{text("Pods")}</h2><span class="right">{total}</span></header>
+            <div class="in"><div class="stack" aria-hidden="true">{bar}</div>
+                <div class="legend">{legend}<span class="dim push">{format!("{restarts} {}", text("restarts in the last hour"))}</span></div>
+            </div>
+        </section>
+    }
+}

@@ -1,0 +1,10 @@
+//! What pages are made of.
+
+pub(crate) mod bar;
+pub(crate) mod graph;
+pub(crate) mod graph_scene;
+pub(crate) mod mark;
+pub(crate) mod plot;
+pub(crate) mod rail;
+pub(crate) mod table;
+pub(crate) mod usage;

@@ -1,0 +1,79 @@
+//! The rail: where one can go, with how many there are and how many need a person.
+
+use crate::nav::{Nav, Page};
+use crate::words::text;
+use crate::{format, link};
+use leptos::prelude::*;
+use wire::chart::Metric;
+use wire::overview::{Namespaces, Overview};
+use wire::{Kind, Server, View};
+
+pub(crate) const fn plural(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Node => "Nodes",
+        Kind::Pod => "Pods",
+        Kind::Deployment => "Deployments",
+        Kind::Service => "Services",
+        Kind::Namespace => "Namespaces",
+        Kind::ReplicaSet => "ReplicaSets",
+        Kind::EndpointSlice => "EndpointSlices",
+        Kind::Event => "Events",
+    }
+}
+
+/// The rail, and at its foot what Taffrail knows and costs.
+#[component]
+pub(crate) fn Rail(names: RwSignal<Option<Namespaces>>) -> impl IntoView {
+    let nav = expect_context::<Nav>();
+    let own = RwSignal::new(None::<Overview>);
+    link::watch(
+        || View::Overview { namespaces: Vec::new() },
+        move |frame| {
+            if let Server::Overview { overview, .. } = frame {
+                own.set(Some(overview.clone()));
+            }
+            true
+        },
+    );
+    let kind = move |kind: Kind| {
+        let counts = move || {
+            names.with(|names| {
+                let (_, total, bad) = names.as_ref()?.counts.iter().find(|(word, ..)| word == kind.word())?;
+                Some((*total, *bad))
+            })
+        };
+        let here = move || matches!(nav.page.get(), Page::List(shown, _) if shown == kind);
+        view! {
+            <a href=move || nav.href(kind.word()) class:on=here aria-current=move || here().then_some("page")>
+                {text(plural(kind))}
+                {move || counts().map(|(total, bad)| view! {
+                    {(bad > 0).then(|| view! { <em><span class="spoken">{text("need attention")}" "</span>{bad}</em> })}
+                    <span>{total}</span>
+                })}
+            </a>
+        }
+    };
+    let plain = move |page: Page, path: &'static str, title: &'static str| {
+        let shown = page.clone();
+        let here = move || nav.page.get() == shown;
+        let current = move || (nav.page.get() == page).then_some("page");
+        view! { <a href=move || nav.href(path) class:on=here aria-current=current>{text(title)}</a> }
+    };
+    view! {
+        <nav class="rail" aria-label=text("Pages")>
+            {plain(Page::Overview, "", "Overview")}
+            <h6>{text("Compute")}</h6>
+            {kind(Kind::Node)}{kind(Kind::Pod)}{kind(Kind::Deployment)}
+            <h6>{text("Network")}</h6>
+            {plain(Page::Map, "map", "Map")}{kind(Kind::Service)}
+            <div class="foot">
+                {move || own.with(|own| own.as_ref().map(|own| {
+                    let kubelets = own.kubelets.map(|(good, all)| format!("{good} of {all} kubelets answer"));
+                    let (cpu, memory) = own.own;
+                    let cost = format!("Taffrail itself: {}, {}", format::both(f64::from(cpu), Metric::Cpu), format::both(f64::from(memory), Metric::Memory));
+                    view! { {kubelets}<br/>{cost} }
+                }))}
+            </div>
+        </nav>
+    }
+}
