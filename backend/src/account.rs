@@ -1,5 +1,6 @@
 //! Our own account: from `--kubeconfig`, or the service account of the pod we run in. What kubelets are shown of it.
 
+use crate::http::cert::pem;
 use crate::kubelet::{KubeletCredentials, TokenSource};
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -37,6 +38,8 @@ pub async fn read(kubeconfig: Option<&Path>) -> anyhow::Result<Account> {
     };
     // Watches are long and quiet: the loop that reads them has its own idea of silence.
     config.read_timeout = None;
+    // The watches answer 429 themselves, with what Retry-After says.
+    config.default_retry = false;
     let kubelet = credentials(&config)?;
     let client = kube::Client::try_from(config.clone()).context("making a client of the kubeconfig")?;
     Ok(Account { config, client, kubelet })
@@ -44,11 +47,12 @@ pub async fn read(kubeconfig: Option<&Path>) -> anyhow::Result<Account> {
 
 fn credentials(config: &kube::Config) -> anyhow::Result<KubeletCredentials> {
     use kube::config::AuthInfo;
+    use secrecy::ExposeSecret as _;
     let AuthInfo { token, token_file, client_certificate, client_certificate_data, client_key, client_key_data, .. } =
         &config.auth_info;
     let decode = |data: &str| base64::engine::general_purpose::STANDARD.decode(data.trim()).context("a certificate in the kubeconfig is not base64");
     let file = |path: &str| std::fs::read(path).with_context(|| format!("reading {path}"));
-    let pem = |data: Option<&str>, path: Option<&str>| match (data, path) {
+    let read = |data: Option<&str>, path: Option<&str>| match (data, path) {
         (Some(data), _) => decode(data).map(Some),
         (None, Some(path)) => file(path).map(Some),
         (None, None) => Ok(None),
@@ -59,20 +63,8 @@ fn credentials(config: &kube::Config) -> anyhow::Result<KubeletCredentials> {
             (None, Some(token)) => TokenSource::Static(token.expose_secret().to_owned()),
             (None, None) => TokenSource::None,
         },
-        ca_pem: config.root_cert.as_ref().map(|chain| chain.iter().flat_map(|der| encode(der).into_bytes()).collect()),
-        client_cert_pem: pem(client_certificate_data.as_deref(), client_certificate.as_deref())?,
-        client_key_pem: pem(client_key_data.as_ref().map(|data| data.expose_secret()), client_key.as_deref())?,
+        ca_pem: config.root_cert.as_ref().map(|chain| chain.iter().flat_map(|der| pem(der).into_bytes()).collect()),
+        client_cert_pem: read(client_certificate_data.as_deref(), client_certificate.as_deref())?,
+        client_key_pem: read(client_key_data.as_ref().map(|data| data.expose_secret()), client_key.as_deref())?,
     })
-}
-
-/// A DER certificate as PEM.
-fn encode(der: &[u8]) -> String {
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-    for line in text.as_bytes().chunks(64) {
-        pem.push_str(&String::from_utf8_lossy(line));
-        pem.push('\n');
-    }
-    pem.push_str("-----END CERTIFICATE-----\n");
-    pem
 }

@@ -7,7 +7,7 @@ use crate::http::{assets, proxies, router, tls};
 use crate::planes::{Plane, Planes, stopped};
 use crate::session::login::Login;
 use crate::session::{self, Gate, Sessions};
-use crate::{account, cluster, history, kubelet, live, metrics_api, topology};
+use crate::{account, cluster, history, kubelet, live, metrics_api, people, topology};
 use anyhow::Context as _;
 use std::any::Any;
 use std::ffi::OsString;
@@ -120,16 +120,21 @@ pub fn run_with(flags: Serve, stop: impl Future<Output = ()>, extra: Extra) -> a
 
     let served = ports.served(&serving);
     if let Some(listener) = ports.secure {
-        let config = metrics_api::Config { node_selector: kubelet_config(&flags)?.node_selector };
-        let (routes, reviews) =
-            metrics_api::build(config, account.client.clone(), latest, objects.clone(), coverage.clone());
+        let config = metrics_api::Config {
+            resolution: flags.metric_resolution,
+            node_selector: kubelet_config(&flags)?.node_selector,
+            ..metrics_api::Config::default()
+        };
+        let client = account.client.clone();
+        let (objects, coverage) = (objects.clone(), coverage.clone());
+        // The reviews' tasks live on the plane that asks.
+        let routes = planes.instrument.block_on(async { metrics_api::build(config, client, latest, objects, coverage) });
         let tls = cert::server_config(&serving, true)?;
-        planes.instrument.spawn("metrics_api_reviews", |stop| reviews.run(stopped(stop)));
         planes.instrument.spawn("metrics_api", |stop| tls::serve(listener, Some(tls), routes, stopped(stop)));
     }
     if people {
-        let (proxy, mode) = topology::mode::build(account.client.clone());
-        planes.state.spawn("proxy_mode", |stop| mode.run(stopped(stop)));
+        let (client, stop) = (account.client.clone(), planes.stopping());
+        let proxy = planes.state.block_on(async { topology::mode::run(client, stopped(stop)) });
         let gate = Gate::new(account.client.clone(), objects.namespaces.clone());
         let sessions = sessions(&flags, &account, &gate)?;
         let origin = OriginConfig { public_urls: flags.public_url.clone(), trusted_proxies: trusted(&flags) };
@@ -140,14 +145,14 @@ pub fn run_with(flags: Serve, stop: impl Future<Output = ()>, extra: Extra) -> a
             objects: objects.clone(),
             history,
             coverage,
-            gate: gate.clone(),
-            sessions: sessions.clone(),
-            origin: origin.clone(),
-            proxy,
-            focus: Arc::new(move |node: &str| Box::new(focus.look(node)) as Box<dyn Any + Send>),
-            cluster: place.cluster.clone(),
+            authority: Arc::new(gate.clone()),
+            door: Arc::new(people::Lobby { sessions: sessions.clone(), origin: origin.clone() }),
+            topology: Arc::new(people::Traffic { proxy }),
+            focus: Some(Arc::new(move |node: &str| Box::new(focus.look(node)) as Box<dyn Any + Send>)),
+            cluster: place.cluster.as_str().into(),
             kubernetes: kubernetes.clone(),
             resolution,
+            draining: planes.stopping(),
         });
         let routes = router::router(router::Parts {
             sessions: sessions.clone(),

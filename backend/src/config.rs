@@ -50,7 +50,7 @@ pub struct Serve {
     pub base_path: String,
     /// Addresses whose X-Forwarded-* headers count
     #[arg(long, value_delimiter = ',')]
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<crate::http::proxies::Network>,
     /// Origins the application is reached at, beside its own Host
     #[arg(long)]
     pub public_url: Vec<String>,

@@ -18,19 +18,23 @@ pub fn run(flags: Demo, stop: impl Future<Output = ()> + Send + 'static) -> anyh
         None => std::env::temp_dir().join(format!("taffrail-demo-{}", std::process::id())),
     };
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let people = [sim::Who::Admin, sim::Who::Viewer, sim::Who::Nobody, sim::Who::Taffrail];
+    let people = [sim::Who::Admin, sim::Who::Viewer, sim::Who::Narrow, sim::Who::Certificate, sim::Who::Taffrail];
     for who in people {
-        write(&folder, who.name(), &cluster.kubeconfig(who))?;
+        write(&folder, name(who), &cluster.kubeconfig(who))?;
     }
 
     let serve = serve(&folder, &flags);
     let admin = folder.join("admin.kubeconfig");
-    let hint = Hint { token: cluster.token(sim::Who::Admin), viewer: cluster.token(sim::Who::Viewer), kubeconfig: admin };
+    let hint = Hint { token: cluster.tokens().admin.clone(), viewer: cluster.tokens().viewer.clone(), kubeconfig: admin };
     let end = app::run_with(serve, stop, app::Extra {
         listen: Some(flags.listen),
+        free_secure_port: true,
         serving: Box::new(move |served: &app::Served| {
             if let Some(secure) = served.secure {
-                cluster.aggregate(secure, &served.secure_ca);
+                // Without it the product serves all the same; only `kubectl top` goes without.
+                if let Err(error) = cluster.aggregate(secure, &served.secure_ca) {
+                    tracing::warn!(%error, "kubectl top will not work");
+                }
             }
             hint.print(served);
             Box::new(cluster)
@@ -59,6 +63,16 @@ fn serve(folder: &Path, flags: &Demo) -> Serve {
     serve.kubelet_request_timeout = flags.metric_resolution * 9 / 10;
     serve.ui_port = 0;
     serve
+}
+
+const fn name(who: sim::Who) -> &'static str {
+    match who {
+        sim::Who::Admin => "admin",
+        sim::Who::Viewer => "viewer",
+        sim::Who::Narrow => "narrow",
+        sim::Who::Certificate => "certificate",
+        sim::Who::Taffrail => "taffrail",
+    }
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {

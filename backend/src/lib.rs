@@ -11,6 +11,7 @@ pub mod http;
 pub mod kubelet;
 pub mod live;
 pub mod metrics_api;
+pub mod people;
 pub mod planes;
 pub mod printers;
 pub mod session;

@@ -79,6 +79,11 @@ impl Planes {
         Ok(Self { instrument: plane("instrument", 2)?, state: plane("state", 2)?, people: plane("people", 2)?, stop, ended: ends })
     }
 
+    /// Turns true when the process is told to stop.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
     /// Waits for the signal or for a task's unexpected end, tells every task to stop and gives them `drain`.
     pub fn until(mut self, stop: impl Future<Output = ()>, drain: Duration) -> anyhow::Result<()> {
         let unexpected = self.people.runtime.block_on(async {

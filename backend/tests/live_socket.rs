@@ -2,6 +2,7 @@
 
 use backend::cluster::kinds::{Meta, Namespace, Service};
 use backend::cluster::{Objects, Sync};
+use backend::http::tls::Peer;
 use backend::live::door::Namespaces;
 use backend::live::{Authority, Door, Guest, Parts, Topology, routes};
 use backend::session::gate::{Resource, Verb};
@@ -94,10 +95,10 @@ impl Door for Porch {
     fn find(&self, _headers: &HeaderMap) -> Option<Arc<dyn Guest>> {
         Some(Arc::new(Visitor(Arc::clone(&self.0))))
     }
-    fn origin(&self, _headers: &HeaderMap) -> Result<(), Say> {
+    fn origin(&self, _headers: &HeaderMap, _peer: &Peer) -> Result<(), Say> {
         Ok(())
     }
-    fn sign_in(&self, _credential: Credential) -> BoxFuture<'_, Result<String, Refusal>> {
+    fn sign_in<'a>(&'a self, _credential: Credential, _peer: &'a Peer) -> BoxFuture<'a, Result<String, Refusal>> {
         Box::pin(async { Ok("claim".into()) })
     }
 }
@@ -147,7 +148,8 @@ impl Place {
             door: Arc::new(Porch(Arc::clone(&house))),
             topology: Arc::new(Flat),
             focus: None,
-            place: ("test".into(), "v1.36.2".into()),
+            cluster: "test".into(),
+            kubernetes: watch::channel("v1.36.2".to_owned()).1,
             resolution: 15_000,
             draining,
         };

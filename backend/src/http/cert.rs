@@ -80,6 +80,11 @@ impl Serving {
 
     /// The leaf that is served now.
     #[must_use]
+    /// The leaf as PEM: for a self-signed certificate that is what verifies it.
+    pub fn ca_pem(&self) -> String {
+        self.leaf().map(|leaf| pem(&leaf)).unwrap_or_default()
+    }
+
     pub fn leaf(&self) -> Option<CertificateDer<'static>> {
         self.current.key.load().cert.first().map(|der| der.clone().into_owned())
     }
@@ -223,4 +228,18 @@ mod tests {
         assert!(matches!(certified(certificate.as_bytes(), key.as_bytes()), Err(CertError::Pair(_))));
         assert!(matches!(certified(b"", key.as_bytes()), Err(CertError::Pem(_))));
     }
+}
+
+/// A DER certificate as PEM.
+#[must_use]
+pub fn pem(der: &[u8]) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in text.as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
 }

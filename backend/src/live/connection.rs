@@ -98,8 +98,8 @@ impl Connection {
         let welcome = Server::Welcome {
             version: wire::VERSION,
             now: super::now(),
-            cluster: parts.place.0.to_string(),
-            kubernetes: parts.place.1.to_string(),
+            cluster: parts.cluster.to_string(),
+            kubernetes: parts.kubernetes.borrow().clone(),
             expires: self.guest.expires(),
             resolution: parts.resolution,
         };

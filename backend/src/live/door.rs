@@ -3,6 +3,7 @@
 use crate::cluster::{Objects, kinds};
 use crate::session::gate::{Resource, Verb};
 use crate::session::{Gate, GateError, Identity, Scope};
+use crate::http::tls::Peer;
 use futures::future::BoxFuture;
 use http::HeaderMap;
 use std::sync::Arc;
@@ -45,9 +46,9 @@ pub trait Door: Send + std::marker::Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// Why not, for the one-line answer.
-    fn origin(&self, headers: &HeaderMap) -> Result<(), Say>;
+    fn origin(&self, headers: &HeaderMap, peer: &Peer) -> Result<(), Say>;
     /// Signs in over the socket; answers with a claim.
-    fn sign_in(&self, credential: Credential) -> BoxFuture<'_, Result<String, Refusal>>;
+    fn sign_in<'a>(&'a self, credential: Credential, peer: &'a Peer) -> BoxFuture<'a, Result<String, Refusal>>;
 }
 
 /// A signed-in person's session.

@@ -37,8 +37,10 @@ pub struct Parts {
     pub door: Arc<dyn Door>,
     pub topology: Arc<dyn Topology>,
     pub focus: Option<Focus>,
-    /// The cluster's name and Kubernetes' version.
-    pub place: (Arc<str>, Arc<str>),
+    /// The cluster's name.
+    pub cluster: Arc<str>,
+    /// Kubernetes' version; empty while the API server is away.
+    pub kubernetes: watch::Receiver<String>,
     /// Scrape interval, milliseconds.
     pub resolution: u32,
     /// True when the process is about to end.

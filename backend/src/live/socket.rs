@@ -3,6 +3,8 @@
 use super::connection::{Close, Connection, OUTBOUND};
 use super::hub::{Hub, Parts};
 use axum::Router;
+use crate::http::tls::Peer;
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
@@ -29,8 +31,13 @@ pub fn routes(parts: Parts) -> Router {
     Router::new().route("/ws", get(upgrade)).with_state(Hub::new(parts))
 }
 
-async fn upgrade(State(hub): State<Hub>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
-    if let Err(say) = hub.shared.parts.door.origin(&headers) {
+async fn upgrade(
+    State(hub): State<Hub>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    if let Err(say) = hub.shared.parts.door.origin(&headers, &peer) {
         return (StatusCode::FORBIDDEN, say.code).into_response();
     }
     let Ok(seat) = std::sync::Arc::clone(&hub.shared.seats).try_acquire_owned() else {
@@ -38,12 +45,12 @@ async fn upgrade(State(hub): State<Hub>, headers: HeaderMap, upgrade: WebSocketU
     };
     let upgrade = upgrade.protocols([wire::SUBPROTOCOL]).max_message_size(MESSAGE).max_frame_size(MESSAGE);
     upgrade.write_buffer_size(WRITE.0).max_write_buffer_size(WRITE.1).on_upgrade(move |socket| async move {
-        serve(hub, headers, socket).await;
+        serve(hub, headers, peer, socket).await;
         drop(seat);
     })
 }
 
-async fn serve(hub: Hub, headers: HeaderMap, mut socket: WebSocket) {
+async fn serve(hub: Hub, headers: HeaderMap, peer: Peer, mut socket: WebSocket) {
     let first = match tokio::time::timeout(PATIENCE, socket.recv()).await {
         Ok(Some(Ok(Message::Binary(bytes)))) => wire::decode::<Browser>(&bytes).ok(),
         Ok(Some(Err(_)) | None) => return,
@@ -62,7 +69,7 @@ async fn serve(hub: Hub, headers: HeaderMap, mut socket: WebSocket) {
             },
             Some(_) | None => (Server::Refused(Refusal { say: Say::new("LOGIN_EXPIRED") }), Close::NotSignedIn),
         },
-        Some(Browser::SignIn { credential }) => match hub.shared.parts.door.sign_in(credential).await {
+        Some(Browser::SignIn { credential }) => match hub.shared.parts.door.sign_in(credential, &peer).await {
             Ok(claim) => (Server::Granted { claim }, Close::Gone),
             Err(refusal) => (Server::Refused(refusal), Close::NotSignedIn),
         },

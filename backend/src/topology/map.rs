@@ -36,6 +36,14 @@ pub struct Scope {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ranks(HashMap<Key, u32>);
 
+impl Ranks {
+    /// Where the boxes of a map stand: rows keep the order that ranks are about.
+    #[must_use]
+    pub fn of(map: &Map) -> Self {
+        Self(map.boxes.iter().map(|one| (one.key, one.row)).collect())
+    }
+}
+
 /// A workload while its pods are counted.
 struct Tile<'a> {
     name: &'a str,
