@@ -13,8 +13,8 @@ pub fn run(flags: Demo, stop: impl Future<Output = ()> + Send + 'static) -> anyh
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("sim").enable_all().build()?;
     let config = sim::Config { nodes: flags.nodes, pods_per_node: flags.pods_per_node, seed: flags.seed, ..sim::Config::default() };
     let cluster = runtime.block_on(sim::Cluster::start(config)).context("the simulated cluster does not start")?;
-    let folder = match flags.kubeconfigs {
-        Some(folder) => folder,
+    let folder = match &flags.kubeconfigs {
+        Some(folder) => folder.clone(),
         None => std::env::temp_dir().join(format!("taffrail-demo-{}", std::process::id())),
     };
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;

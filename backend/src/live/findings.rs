@@ -28,7 +28,8 @@ fn pod_findings(pod: &Pod) -> Vec<Finding> {
         let Some(status) = one.status.as_deref() else { continue };
         let name = |code: &str| Say::new(code).with("container", &*one.name);
         let killed = match (&status.state, &status.last) {
-            (State::Terminated(end), _) | (_, Some(end)) => end.reason.as_deref() == Some("OOMKilled"),
+            (State::Terminated(end), _) => end.reason.as_deref() == Some("OOMKilled"),
+            (_, Some(end)) => end.reason.as_deref() == Some("OOMKilled"),
             _ => false,
         };
         if killed && !status.ready {
