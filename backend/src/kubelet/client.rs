@@ -381,10 +381,11 @@ impl Kubelets {
             .header(HOST, authority(&connection.address, target.port))
             .header(ACCEPT, "text/plain")
             .header(ACCEPT_ENCODING, "gzip");
-        if !self.config.completely_insecure && material.identity.is_none() {
-            if let Some(token) = &material.token {
-                request = request.header(AUTHORIZATION, token);
-            }
+        if !self.config.completely_insecure
+            && material.identity.is_none()
+            && let Some(token) = &material.token
+        {
+            request = request.header(AUTHORIZATION, token);
         }
         request.body(Empty::new()).map_err(|_| Failure::BadPath)
     }
