@@ -111,6 +111,7 @@ fn create(shared: &Shared, target: &Target, mut value: Value, dry: bool) -> Resu
 }
 
 fn validate(kind: Kind, name: &str, value: &Value) -> Result<(), Status> {
+    shape(kind, name, value)?;
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | ':');
     if !name.chars().all(good) || name.len() > 253 {
         return Err(Status::invalid(
@@ -123,6 +124,30 @@ fn validate(kind: Kind, name: &str, value: &Value) -> Result<(), Status> {
     }
     if value["spec"]["replicas"].as_i64().is_some_and(|replicas| replicas < 0) {
         return Err(Status::invalid(kind, name, "spec.replicas: Invalid value: must be greater than or equal to 0"));
+    }
+    Ok(())
+}
+
+/// What the control plane writes into must be objects.
+fn shape(kind: Kind, name: &str, value: &Value) -> Result<(), Status> {
+    for path in [
+        "",
+        "/metadata",
+        "/metadata/labels",
+        "/spec",
+        "/status",
+        "/spec/template",
+        "/spec/template/metadata",
+        "/spec/template/metadata/labels",
+        "/spec/template/spec",
+    ] {
+        if value.pointer(path).is_some_and(|part| !part.is_object() && !part.is_null()) {
+            return Err(Status::invalid(kind, name, &format!("{path}: Invalid value: must be an object")));
+        }
+    }
+    let ports = value.pointer("/spec/ports").and_then(Value::as_array);
+    if ports.into_iter().flatten().any(|port| !port.is_object()) {
+        return Err(Status::invalid(kind, name, "/spec/ports: Invalid value: must be objects"));
     }
     Ok(())
 }
@@ -149,6 +174,7 @@ fn change(
     let object = shared.store.modify(kind, &target.namespace, &target.name, |value| {
         let old = value.clone();
         edit(value)?;
+        shape(kind, &target.name, value)?;
         let (was, is) = (&old["metadata"], &value["metadata"]);
         if is["resourceVersion"].is_string() && is["resourceVersion"] != was["resourceVersion"] {
             return Err(Status::conflict(kind, &target.name));
