@@ -239,7 +239,8 @@ impl Connection {
     fn open(&mut self, sub: Sub, view: View, kept: Option<Shown>, seq: u32) {
         let shown = Some(kept.unwrap_or_else(|| Shown::new(&view)));
         let (unacked, next) = (VecDeque::new(), Instant::now());
-        let open = Open { view, shown, seq, unacked, next, answer: true, version: None, sight: None, state: None, look: None };
+        let open =
+            Open { view, shown, seq, unacked, next, answer: true, version: None, sight: None, state: None, look: None };
         self.views.insert(sub, open);
     }
 
@@ -294,7 +295,10 @@ impl Connection {
             let moved = open.version != Some(version) || due;
             let ready = !blocked && moved && now >= open.next && open.unacked.len() < CREDIT;
             let mut frame = None;
-            if ready && (open.answer || !paced) && let Some(mut shown) = open.shown.take() {
+            if ready
+                && (open.answer || !paced)
+                && let Some(mut shown) = open.shown.take()
+            {
                 let (view, sight, base) = (open.view.clone(), sight.clone(), open.seq);
                 let seq = base.wrapping_add(1);
                 let Ok(_desk) = shared.desks.acquire().await else { return Some(Close::Gone) };
@@ -338,7 +342,8 @@ impl Connection {
         let shared = &self.hub.shared;
         let waits = self.views.values().filter_map(|open| {
             let moved = open.version != Some(views::version(shared, &open.view));
-            let free = open.unacked.len() < CREDIT && !matches!(open.state, Some(ViewState::Denied(_) | ViewState::Failed(_)));
+            let free =
+                open.unacked.len() < CREDIT && !matches!(open.state, Some(ViewState::Denied(_) | ViewState::Failed(_)));
             (moved && free).then(|| open.next.max(if self.sent.len() >= FRAMES { now + PACE / 2 } else { now }))
         });
         waits.min().unwrap_or(now + Duration::from_secs(1))

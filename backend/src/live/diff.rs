@@ -16,7 +16,9 @@ pub fn diff(columns: &[ColumnId], old: &[Row], new: &[Row]) -> Vec<Op> {
         match place.get(&row.key) {
             // A name may come back as another object under the same number only across a restart; a row that is
             // called something else is another row.
-            Some(&at) if new.get(at).is_some_and(|fresh| fresh.name == row.name && fresh.namespace == row.namespace) => {
+            Some(&at)
+                if new.get(at).is_some_and(|fresh| fresh.name == row.name && fresh.namespace == row.namespace) =>
+            {
                 shown.push(row.key);
             }
             Some(_) | None => ops.push(Op::Remove(row.key)),

@@ -86,8 +86,11 @@ impl Filter {
 
     /// Indexes of the columns whose values are needed to answer.
     pub fn columns(&self) -> Vec<usize> {
-        let mut columns: Vec<usize> =
-            self.terms.iter().filter_map(|(_, term)| if let Term::Cell(at, ..) = term { Some(*at) } else { None }).collect();
+        let mut columns: Vec<usize> = self
+            .terms
+            .iter()
+            .filter_map(|(_, term)| if let Term::Cell(at, ..) = term { Some(*at) } else { None })
+            .collect();
         columns.sort_unstable();
         columns.dedup();
         columns
@@ -172,7 +175,8 @@ fn term(text: &str, columns: &[Column]) -> Result<Term, &'static str> {
 /// A number with one of Kubernetes' suffixes (`500m`, `64Mi`, `2G`) or a duration (`90s`, `10m`, `2h`, `3d`, in
 /// milliseconds). `m` is a thousandth core for `cpu` and a minute elsewhere; whole cores are made millicores.
 fn quantity(text: &str, cpu: bool) -> Option<f64> {
-    let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.' && letter != '-').unwrap_or(text.len());
+    let end =
+        text.find(|letter: char| !letter.is_ascii_digit() && letter != '.' && letter != '-').unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     let number: f64 = digits.parse().ok()?;
     let factor = match (unit, cpu) {

@@ -94,7 +94,9 @@ fn node_findings(node: &Node) -> Vec<Finding> {
 
 fn deployment_findings(deployment: &Deployment) -> Vec<Finding> {
     let stuck = deployment.conditions.iter().find(|one| {
-        &*one.kind == "Progressing" && &*one.status == "False" && one.reason.as_deref() == Some("ProgressDeadlineExceeded")
+        &*one.kind == "Progressing"
+            && &*one.status == "False"
+            && one.reason.as_deref() == Some("ProgressDeadlineExceeded")
     });
     let mut found = Vec::new();
     if let Some(one) = stuck {

@@ -43,7 +43,8 @@ pub(super) fn page<T: Printer>(shared: &Shared, object: &T, sight: &Sight, now: 
     let columns = T::columns();
     let cells = object.cells(now);
     let status = cells.iter().find_map(|cell| if let Cell::State(_, text) = cell { Some(text.clone()) } else { None });
-    let mut facts: Vec<Fact> = columns.iter().zip(&cells).filter_map(|(column, cell)| fact(&column.word, cell)).collect();
+    let mut facts: Vec<Fact> =
+        columns.iter().zip(&cells).filter_map(|(column, cell)| fact(&column.word, cell)).collect();
     let mut page = Object {
         at: Ref { kind: T::KIND.name().into(), namespace: meta.namespace.to_string(), name: meta.name.to_string() },
         level,
@@ -71,7 +72,9 @@ pub(super) fn page<T: Printer>(shared: &Shared, object: &T, sight: &Sight, now: 
         page.containers = pod.containers.iter().map(container).collect();
     } else if let Some(node) = any.downcast_ref::<Node>() {
         page.conditions = node.conditions.iter().map(condition).collect();
-        facts.extend(node.allocatable.cpu.map(|cpu| Fact { word: "allocatable-cpu".into(), value: Value::Cpu(cpu as f64) }));
+        facts.extend(
+            node.allocatable.cpu.map(|cpu| Fact { word: "allocatable-cpu".into(), value: Value::Cpu(cpu as f64) }),
+        );
         let memory = node.allocatable.memory;
         facts.extend(memory.map(|bytes| Fact { word: "allocatable-memory".into(), value: Value::Bytes(bytes as f64) }));
     } else if let Some(deployment) = any.downcast_ref::<Deployment>() {
@@ -160,7 +163,8 @@ fn events(
 }
 
 fn condition(one: &crate::cluster::kinds::Condition) -> Condition {
-    let pressure = one.kind.ends_with("Pressure") || matches!(&*one.kind, "NetworkUnavailable" | "ReplicaFailure" | "DisruptionTarget");
+    let pressure = one.kind.ends_with("Pressure")
+        || matches!(&*one.kind, "NetworkUnavailable" | "ReplicaFailure" | "DisruptionTarget");
     let level = match (&*one.status, pressure) {
         ("True", false) | ("False", true) => Level::Good,
         ("True", true) => Level::Bad,
@@ -240,9 +244,9 @@ pub(super) fn levels(shared: &Shared, target: &Target, metric: Metric) -> (Vec<R
         }
         Target::Node(name) => {
             let node = objects.nodes.get("", name);
-            rules.extend(node.and_then(|node| {
-                rule("allocatable", "", metric, node.allocatable.cpu, node.allocatable.memory)
-            }));
+            rules.extend(
+                node.and_then(|node| rule("allocatable", "", metric, node.allocatable.cpu, node.allocatable.memory)),
+            );
         }
         Target::Pod(namespace, name) => {
             let pod = objects.pods.get(namespace, name);

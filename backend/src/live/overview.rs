@@ -97,7 +97,8 @@ pub(super) fn overview(shared: &Shared, sight: &Sight, asked: &[String], now: Mi
             cpu.used = total(Metric::Cpu);
             memory.used = total(Metric::Memory);
             (cpu.allocatable, cpu.capacity) = (sum(&|node| node.allocatable.cpu), sum(&|node| node.capacity.cpu));
-            (memory.allocatable, memory.capacity) = (sum(&|node| node.allocatable.memory), sum(&|node| node.capacity.memory));
+            (memory.allocatable, memory.capacity) =
+                (sum(&|node| node.allocatable.memory), sum(&|node| node.capacity.memory));
         }
         cpu.requested = on.values().map(|node| node.1).sum();
         memory.requested = on.values().map(|node| node.2).sum();

@@ -113,21 +113,32 @@ async fn carry(
         None
     };
     let close = {
-        tokio::pin!(reader, connection, writer);
-        // The writer alone never ends this: it has nothing to write any more when the connection ended.
-        let both = async {
-            let close = (&mut connection).await;
-            // What was said last, and no longer than that: the browser may have stopped reading.
-            _ = tokio::time::timeout(Duration::from_secs(1), &mut writer).await;
-            close.ok()
+        let mut connection = connection;
+        tokio::pin!(writer);
+        let carried = async {
+            tokio::select! {
+                close = &mut connection => {
+                    // What was said last, and no longer than that: the browser may have stopped reading.
+                    _ = tokio::time::timeout(Duration::from_secs(1), &mut writer).await;
+                    close.ok()
+                }
+                () = &mut writer => (&mut connection).await.ok(),
+            }
         };
-        let written = async { both.await };
-        tokio::select! {
-            wrong = &mut reader => wrong,
-            close = written => close,
+        let broken = tokio::select! {
+            wrong = reader => Err(wrong),
+            close = carried => Ok(close),
+        };
+        drop(inward);
+        match broken {
+            Ok(close) => close,
+            Err(wrong) => {
+                // What was shown is kept before the browser can come back for it.
+                _ = connection.await;
+                wrong
+            }
         }
     };
-    drop(inward);
     if let Some(close) = close {
         let frame = CloseFrame { code: close as u16, reason: "".into() };
         _ = tokio::time::timeout(Duration::from_secs(1), sink.send(Message::Close(Some(frame)))).await;

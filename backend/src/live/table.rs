@@ -200,7 +200,8 @@ impl Table {
                 if end < count {
                     matched.select_nth_unstable_by(end, compare);
                 }
-                if 0 < start && start < end
+                if 0 < start
+                    && start < end
                     && let Some(head) = matched.get_mut(..end)
                 {
                     head.select_nth_unstable_by(start, compare);
@@ -210,7 +211,8 @@ impl Table {
                 }
             }
             let rows = matched.get(start..end).unwrap_or_default().iter();
-            let rows = rows.filter_map(|at| source.objects.get(*at as usize)).map(|object| row(&**object, now)).collect();
+            let rows =
+                rows.filter_map(|at| source.objects.get(*at as usize)).map(|object| row(&**object, now)).collect();
             let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
             Window { rows, start: number(start), matched: number(count), total: number(permitted.len()), tally, notes }
         })
@@ -316,7 +318,9 @@ fn bounds(pod: &Pod, metric: Metric) -> (f32, f32) {
     for one in pod.containers.iter().filter(|one| one.role != crate::cluster::kinds::Role::Init) {
         let (asked, allowed) = match metric {
             Metric::Cpu => (one.cpu_request.map(|value| value as f32), one.cpu_limit.map(|value| value as f32)),
-            Metric::Memory => (one.memory_request.map(|value| value as f32), one.memory_limit.map(|value| value as f32)),
+            Metric::Memory => {
+                (one.memory_request.map(|value| value as f32), one.memory_limit.map(|value| value as f32))
+            }
         };
         if let Some(asked) = asked {
             request = if request.is_nan() { asked } else { request + asked };

@@ -24,14 +24,38 @@ macro_rules! with_kind {
     ($kind:expr, $shared:expr, |$cache:ident, $board:ident| $body:expr) => {{
         let (objects, boards) = (&$shared.parts.objects, &$shared.boards);
         match $kind {
-            Kind::Node => { let ($cache, $board) = (&objects.nodes, &boards.nodes); $body }
-            Kind::Namespace => { let ($cache, $board) = (&objects.namespaces, &boards.namespaces); $body }
-            Kind::Pod => { let ($cache, $board) = (&objects.pods, &boards.pods); $body }
-            Kind::ReplicaSet => { let ($cache, $board) = (&objects.replica_sets, &boards.replica_sets); $body }
-            Kind::Deployment => { let ($cache, $board) = (&objects.deployments, &boards.deployments); $body }
-            Kind::Service => { let ($cache, $board) = (&objects.services, &boards.services); $body }
-            Kind::EndpointSlice => { let ($cache, $board) = (&objects.endpoint_slices, &boards.endpoint_slices); $body }
-            Kind::Event => { let ($cache, $board) = (&objects.events, &boards.events); $body }
+            Kind::Node => {
+                let ($cache, $board) = (&objects.nodes, &boards.nodes);
+                $body
+            }
+            Kind::Namespace => {
+                let ($cache, $board) = (&objects.namespaces, &boards.namespaces);
+                $body
+            }
+            Kind::Pod => {
+                let ($cache, $board) = (&objects.pods, &boards.pods);
+                $body
+            }
+            Kind::ReplicaSet => {
+                let ($cache, $board) = (&objects.replica_sets, &boards.replica_sets);
+                $body
+            }
+            Kind::Deployment => {
+                let ($cache, $board) = (&objects.deployments, &boards.deployments);
+                $body
+            }
+            Kind::Service => {
+                let ($cache, $board) = (&objects.services, &boards.services);
+                $body
+            }
+            Kind::EndpointSlice => {
+                let ($cache, $board) = (&objects.endpoint_slices, &boards.endpoint_slices);
+                $body
+            }
+            Kind::Event => {
+                let ($cache, $board) = (&objects.events, &boards.events);
+                $body
+            }
         }
     }};
 }
@@ -143,7 +167,10 @@ pub(super) fn needs(view: &View) -> (Vec<Need>, bool) {
         View::Object { kind, namespace, name } => {
             let space = if kind.namespaced() { namespace.clone() } else { "default".into() };
             let mut needs = vec![Need::Get((*kind).into(), namespace.clone(), name.clone())];
-            needs.extend([Kind::Event, Kind::Pod, Kind::ReplicaSet, Kind::EndpointSlice].map(|kind| list(kind, &[space.clone()])));
+            needs.extend(
+                [Kind::Event, Kind::Pod, Kind::ReplicaSet, Kind::EndpointSlice]
+                    .map(|kind| list(kind, &[space.clone()])),
+            );
             (needs, false)
         }
         View::Map { namespaces } => {
@@ -156,9 +183,7 @@ pub(super) fn needs(view: &View) -> (Vec<Need>, bool) {
             needs.push(Need::List(Resource::NODE_METRICS, Vec::new()));
             (needs, true)
         }
-        View::Namespaces => {
-            (overview::COUNTED.map(|kind| list(kind, &[])).to_vec(), true)
-        }
+        View::Namespaces => (overview::COUNTED.map(|kind| list(kind, &[])).to_vec(), true),
     }
 }
 
@@ -214,7 +239,15 @@ fn whole(
             let (needs, _) = needs(view);
             let usage = needs.get(1).map(|need| sight.scope(need)).filter(|scope| !scope.is_empty());
             let from = now - i64::from(ask.range_s.min(86_400)) * 1000;
-            let mut chart = Chart { from, step: 1000, lines: Vec::new(), rules: Vec::new(), marks: Vec::new(), newest: None, problem: None };
+            let mut chart = Chart {
+                from,
+                step: 1000,
+                lines: Vec::new(),
+                rules: Vec::new(),
+                marks: Vec::new(),
+                newest: None,
+                problem: None,
+            };
             if usage.is_some() {
                 chart = shared.parts.history.chart(&ask.target, ask.metric, from, now, ask.points.clamp(2, 4000));
                 if chart.newest.is_none() {
@@ -232,7 +265,8 @@ fn whole(
                 let found = cache.get(namespace, name).and_then(|object| scope.and_then(|scope| scope.one(object)));
                 found.map(|found| found.map(|found| object::page(shared, &*found, sight, now)))
             });
-            let object = object::seen(seen, object.map(Permitted::release), now, sight.scope(needs(view).0.first()?).is_empty());
+            let object =
+                object::seen(seen, object.map(Permitted::release), now, sight.scope(needs(view).0.first()?).is_empty());
             nothing.map(|()| Server::Object { sub, seq: 0, object })
         }
         View::Map { namespaces } => {
@@ -245,7 +279,9 @@ fn whole(
             let overview = overview::overview(shared, sight, namespaces, now);
             overview.map(|overview| Server::Overview { sub, seq: 0, overview })
         }
-        View::Namespaces => overview::namespaces(shared, sight, now).map(|namespaces| Server::Namespaces { sub, seq: 0, namespaces }),
+        View::Namespaces => {
+            overview::namespaces(shared, sight, now).map(|namespaces| Server::Namespaces { sub, seq: 0, namespaces })
+        }
     })
 }
 

@@ -51,10 +51,10 @@ fn what_the_server_says_has_these_bytes() {
     check(&welcome, &[0, 1, 2, 1, b'c', 1, b'v', 4, 3]);
     check(&Server::Granted { claim: "k".into() }, &[1, 1, b'k']);
     check(&Server::Refused(Refusal { say: say() }), &[2, 1, b'X', 0]);
-    let row = || Row { key: Key(1), namespace: "a".into(), name: "b".into(), level: Level::Good, cells: vec![Cell::Int(-1)] };
+    let row =
+        || Row { key: Key(1), namespace: "a".into(), name: "b".into(), level: Level::Good, cells: vec![Cell::Int(-1)] };
     let (columns, rows, tally, notes) = (vec![], vec![row()], vec![], vec![]);
-    let page =
-        Server::Page { sub: SUB, seq: 1, start: 0, matched: 1, total: 2, columns, rows, tally, as_of: 5, notes };
+    let page = Server::Page { sub: SUB, seq: 1, start: 0, matched: 1, total: 2, columns, rows, tally, as_of: 5, notes };
     check(&page, &[3, 7, 1, 0, 1, 2, 0, 1, 1, 1, b'a', 1, b'b', 1, 1, 2, 1, 0, 10, 0]);
     let set = Op::Set(Key(4), Level::Bad, vec![(ColumnId(2), Cell::Time(3))]);
     let ops = vec![Op::Insert(0, row()), Op::Remove(Key(2)), Op::Move(Key(3), 9), set];
@@ -76,7 +76,10 @@ fn what_the_server_says_has_these_bytes() {
     check(&Server::Map { sub: SUB, seq: 1, map }, &[9, 7, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let (set, remove, edges, cut) = (vec![], vec![Key(1)], vec![], vec![(Key(1), Key(2))]);
     let diff = MapDiff { lanes: None, set, remove, edges, cut, tally, proxy: Proxy::default() };
-    check(&Server::MapDiff { sub: SUB, seq: 2, base: 1, diff }, &[10, 7, 2, 1, 0, 0, 1, 1, 0, 1, 1, 2, 0, 0, 0, 0, 0, 0, 0]);
+    check(
+        &Server::MapDiff { sub: SUB, seq: 2, base: 1, diff },
+        &[10, 7, 2, 1, 0, 0, 1, 1, 0, 1, 1, 2, 0, 0, 0, 0, 0, 0, 0],
+    );
     let gauge = Gauge { used: 0.0, requested: 0.0, allocatable: 0.0, capacity: 0.0 };
     let overview = Overview {
         attention: vec![],
