@@ -1,4 +1,5 @@
 //! Each scene as SVG, against its approved picture.
+#![allow(clippy::unwrap_used, reason = "helpers of tests; clippy.toml lets off only the tests themselves")]
 
 use chart::{IntoDrawingArea, Mark, Palette, Rgb, Rule, Scene, Series, Unit, draw, layout, spark, value_at};
 use plotters::prelude::SVGBackend;
