@@ -3,6 +3,7 @@
 
 use crate::cluster::kinds::{Deployment, EndpointSlice, Node, Pod, Service, State};
 use std::any::Any;
+use std::cmp::Reverse;
 use std::sync::Arc;
 use wire::object::Finding;
 use wire::{Level, Say};
@@ -18,7 +19,7 @@ pub fn of(object: &dyn Any) -> Vec<Finding> {
     } else {
         Vec::new()
     };
-    found.sort_by(|a, b| b.level.cmp(&a.level));
+    found.sort_by_key(|finding| Reverse(finding.level));
     found
 }
 

@@ -167,10 +167,9 @@ pub(super) fn needs(view: &View) -> (Vec<Need>, bool) {
         View::Object { kind, namespace, name } => {
             let space = if kind.namespaced() { namespace.clone() } else { "default".into() };
             let mut needs = vec![Need::Get((*kind).into(), namespace.clone(), name.clone())];
-            needs.extend(
-                [Kind::Event, Kind::Pod, Kind::ReplicaSet, Kind::EndpointSlice]
-                    .map(|kind| list(kind, &[space.clone()])),
-            );
+            let space = std::slice::from_ref(&space);
+            let kinds = [Kind::Event, Kind::Pod, Kind::ReplicaSet, Kind::EndpointSlice];
+            needs.extend(kinds.map(|kind| list(kind, space)));
             (needs, false)
         }
         View::Map { namespaces } => {
