@@ -4,7 +4,7 @@
 use crate::cluster::{Objects, kinds};
 use crate::http::origin::{self, OriginConfig};
 use crate::http::tls::Peer;
-use crate::live::{Door, Guest, Topology};
+use crate::live::{Door, Guest, Topology, Verdicts};
 use crate::session::sessions::{Session, Sessions};
 use crate::session::{Identity, yaml};
 use crate::topology::{Facts, Ranks, Scope, map, reach};
@@ -13,8 +13,9 @@ use http::HeaderMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 use wire::map::{Map, Proxy, Reach};
+use wire::object::Finding;
 use wire::session::{Credential, Refusal};
-use wire::{Kind, Millis, Say};
+use wire::{Kind, Level, Millis, Say};
 
 /// The way in.
 #[derive(Debug)]
@@ -90,5 +91,20 @@ impl Topology for Traffic {
         let scope = Scope { namespaces: None, nodes: true };
         let ranks = previous.map(Ranks::of);
         map::build(&Facts::of(objects), &scope, ranks.as_ref(), &self.proxy.borrow()).0
+    }
+
+    fn verdicts(&self, objects: &Objects) -> Verdicts {
+        let (facts, mode) = (Facts::of(objects), self.proxy.borrow().mode.clone());
+        let services = facts.services.iter().filter(|service| &*service.kind != "ExternalName");
+        let worst = services.filter_map(|service| {
+            let ports = service.ports.iter().map(|slot| reach::port(&facts, service, slot, &mode).0);
+            let found = ports.max_by_key(|found| found.level).filter(|found| found.level >= Level::Warn)?;
+            Some((service.meta.id, Finding { level: found.level, say: found.say }))
+        });
+        worst.collect()
+    }
+
+    fn proxy(&self) -> Proxy {
+        self.proxy.borrow().clone()
     }
 }

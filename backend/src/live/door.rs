@@ -1,5 +1,6 @@
 //! What the live link needs of the parts that know people and traffic, so that it is tested without an API server.
 
+use super::verdicts::Verdicts;
 use crate::cluster::{Objects, kinds};
 use crate::session::gate::{Resource, Verb};
 use crate::session::{Gate, GateError, Identity, Scope};
@@ -8,7 +9,7 @@ use futures::future::BoxFuture;
 use http::HeaderMap;
 use std::sync::Arc;
 use tokio::sync::watch;
-use wire::map::{Map, Reach};
+use wire::map::{Map, Proxy, Reach};
 use wire::session::{Credential, Refusal};
 use wire::{Kind, Millis, Say};
 
@@ -70,6 +71,10 @@ pub trait Guest: Send + std::marker::Sync + std::fmt::Debug {
 pub trait Topology: Send + std::marker::Sync + std::fmt::Debug {
     fn reach(&self, objects: &Objects, service: &kinds::Service) -> Vec<Reach>;
     fn map(&self, objects: &Objects, previous: Option<&Map>) -> Map;
+    /// Every Service that does not answer, or not everywhere, with its worst port's diagnosis.
+    fn verdicts(&self, objects: &Objects) -> Verdicts;
+    /// What the verdicts assume of the proxy.
+    fn proxy(&self) -> Proxy;
 }
 
 impl Authority for Gate {

@@ -1,14 +1,34 @@
-//! What is wrong with an object, and why: pure, from the object alone (a Service: with its slices). Codes are stable;
-//! the sentences are the browser's.
+//! What is wrong with an object, why, and since when: pure, from the object alone. Services have [`super::Verdicts`].
+//! Codes are stable; the sentences are the browser's.
 
-use crate::cluster::kinds::{Deployment, EndpointSlice, Node, Pod, Service, State};
+use crate::cluster::kinds::{Condition, Deployment, Node, Pod, State};
 use std::any::Any;
+use std::collections::HashMap;
+use std::cmp::Reverse;
 use std::sync::Arc;
 use wire::object::Finding;
-use wire::{Level, Say};
+use wire::{Level, Millis, Say};
+
+/// Pods a sentence names; more can't be read.
+const NAMED: usize = 5;
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub level: Level,
+    pub say: Say,
+    /// Zero when unknown.
+    pub since: Millis,
+}
+
+/// The pods that stand on each node and are not finished.
+#[derive(Debug, Default)]
+pub struct Affected<'a> {
+    by_node: HashMap<&'a str, Vec<&'a Pod>>,
+}
 
 /// Findings of any kind that can have some without looking at other objects, worst first.
-pub fn of(object: &dyn Any) -> Vec<Finding> {
+pub fn of(object: &dyn Any) -> Vec<Found> {
     let mut found = if let Some(pod) = object.downcast_ref::<Pod>() {
         pod_findings(pod)
     } else if let Some(node) = object.downcast_ref::<Node>() {
@@ -18,23 +38,64 @@ pub fn of(object: &dyn Any) -> Vec<Finding> {
     } else {
         Vec::new()
     };
-    found.sort_by(|a, b| b.level.cmp(&a.level));
+    found.sort_by_key(|finding| Reverse(finding.level));
     found
 }
 
-fn pod_findings(pod: &Pod) -> Vec<Finding> {
+impl Found {
+    /// As the browser gets it beside the object itself.
+    #[must_use]
+    pub fn finding(self) -> Finding {
+        Finding { level: self.level, say: self.say }
+    }
+}
+
+impl<'a> Affected<'a> {
+    #[must_use]
+    pub fn new(pods: &[&'a Arc<Pod>]) -> Self {
+        let mut by_node: HashMap<&str, Vec<&Pod>> = HashMap::new();
+        for pod in pods.iter().filter(|pod| !matches!(&*pod.phase, "Succeeded" | "Failed")) {
+            if let Some(node) = pod.node.as_deref() {
+                by_node.entry(node).or_default().push(pod);
+            }
+        }
+        Self { by_node }
+    }
+
+    /// A node's findings with the pods that suffer when it is not ready.
+    #[must_use]
+    pub fn told(&self, node: &str, mut found: Vec<Found>) -> Vec<Found> {
+        for one in found.iter_mut().filter(|one| one.say.code == "NODE_NOTREADY") {
+            let pods = self.by_node.get(node).map(Vec::as_slice).unwrap_or_default();
+            let names = pods.iter().take(NAMED).map(|pod| format!("{}/{}", pod.meta.namespace, pod.meta.name));
+            let say = one.say.clone().with("since", one.since.to_string()).with("count", pods.len().to_string());
+            one.say = say.with("pods", names.collect::<Vec<_>>().join(", "));
+        }
+        found
+    }
+}
+
+/// When a condition became what it is.
+fn since(conditions: &[Condition], kind: &str) -> Option<Millis> {
+    conditions.iter().find(|one| &*one.kind == kind)?.since
+}
+
+fn pod_findings(pod: &Pod) -> Vec<Found> {
     let mut found = Vec::new();
+    let unready = since(&pod.conditions, "Ready").unwrap_or(pod.meta.created);
     for one in &pod.containers {
         let Some(status) = one.status.as_deref() else { continue };
         let name = |code: &str| Say::new(code).with("container", &*one.name);
-        let killed = match (&status.state, &status.last) {
-            (State::Terminated(end), _) => end.reason.as_deref() == Some("OOMKilled"),
-            (_, Some(end)) => end.reason.as_deref() == Some("OOMKilled"),
-            _ => false,
+        let end = match (&status.state, &status.last) {
+            (State::Terminated(end), _) => Some(end),
+            (_, Some(end)) => Some(&**end),
+            _ => None,
         };
+        let ended = end.and_then(|end| end.finished).unwrap_or(unready);
+        let killed = end.is_some_and(|end| end.reason.as_deref() == Some("OOMKilled"));
         if killed && !status.ready {
             let limit = one.memory_limit.map(|limit| limit.to_string()).unwrap_or_default();
-            found.push(Finding { level: Level::Bad, say: name("POD_OOM").with("limit", limit) });
+            found.push(Found { level: Level::Bad, say: name("POD_OOM").with("limit", limit), since: ended });
         }
         if let State::Waiting { reason: Some(reason), message } = &status.state {
             let message = message.as_deref().unwrap_or_default();
@@ -45,15 +106,15 @@ fn pod_findings(pod: &Pod) -> Vec<Finding> {
                         .with("exit", exit.map(|exit| exit.exit_code.to_string()).unwrap_or_default())
                         .with("reason", exit.and_then(|exit| exit.reason.as_deref()).unwrap_or_default())
                         .with("restarts", status.restarts.to_string());
-                    found.push(Finding { level: Level::Bad, say });
+                    found.push(Found { level: Level::Bad, say, since: ended });
                 }
                 "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull" => {
                     let say = name("POD_IMAGE").with("image", &*one.image).with("message", message);
-                    found.push(Finding { level: Level::Bad, say });
+                    found.push(Found { level: Level::Bad, say, since: unready });
                 }
                 "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
                     let say = name("POD_CONFIG").with("reason", &**reason).with("message", message);
-                    found.push(Finding { level: Level::Bad, say });
+                    found.push(Found { level: Level::Bad, say, since: unready });
                 }
                 _ => {}
             }
@@ -62,23 +123,27 @@ fn pod_findings(pod: &Pod) -> Vec<Finding> {
     let unscheduled = pod.conditions.iter().find(|one| &*one.kind == "PodScheduled" && &*one.status == "False");
     if let Some(condition) = unscheduled.filter(|_| &*pod.phase == "Pending") {
         let say = Say::new("POD_PENDING").with("message", condition.message.as_deref().unwrap_or_default());
-        found.push(Finding { level: Level::Warn, say });
+        found.push(Found { level: Level::Warn, say, since: condition.since.unwrap_or(pod.meta.created) });
     }
     if &*pod.phase == "Failed" && found.is_empty() {
         let say = Say::new("POD_FAILED")
             .with("reason", pod.reason.as_deref().unwrap_or_default())
             .with("message", pod.message.as_deref().unwrap_or_default());
-        found.push(Finding { level: Level::Bad, say });
+        let ends = pod.containers.iter().filter_map(|one| match &one.status.as_ref()?.state {
+            State::Terminated(end) => end.finished,
+            _ => None,
+        });
+        found.push(Found { level: Level::Bad, say, since: ends.max().unwrap_or(unready) });
     }
     found
 }
 
-fn node_findings(node: &Node) -> Vec<Finding> {
-    let finding = |level: Level, code: &str, one: &crate::cluster::kinds::Condition| {
+fn node_findings(node: &Node) -> Vec<Found> {
+    let finding = |level: Level, code: &str, one: &Condition| {
         let say = Say::new(code)
             .with("reason", one.reason.as_deref().unwrap_or(&one.kind))
             .with("message", one.message.as_deref().unwrap_or_default());
-        Finding { level, say }
+        Found { level, say, since: one.since.unwrap_or_default() }
     };
     let conditions = node.conditions.iter();
     conditions
@@ -92,7 +157,7 @@ fn node_findings(node: &Node) -> Vec<Finding> {
         .collect()
 }
 
-fn deployment_findings(deployment: &Deployment) -> Vec<Finding> {
+fn deployment_findings(deployment: &Deployment) -> Vec<Found> {
     let stuck = deployment.conditions.iter().find(|one| {
         &*one.kind == "Progressing"
             && &*one.status == "False"
@@ -101,34 +166,14 @@ fn deployment_findings(deployment: &Deployment) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(one) = stuck {
         let say = Say::new("DEPLOY_DEADLINE").with("message", one.message.as_deref().unwrap_or_default());
-        found.push(Finding { level: Level::Bad, say });
+        found.push(Found { level: Level::Bad, say, since: one.since.unwrap_or_default() });
     }
-    let unavailable = deployment.conditions.iter().any(|one| &*one.kind == "Available" && &*one.status == "False");
-    if unavailable && deployment.available < deployment.desired {
+    let unavailable = deployment.conditions.iter().find(|one| &*one.kind == "Available" && &*one.status == "False");
+    if let Some(one) = unavailable.filter(|_| deployment.available < deployment.desired) {
         let say = Say::new("DEPLOY_UNAVAILABLE")
             .with("ready", deployment.ready.to_string())
             .with("desired", deployment.desired.to_string());
-        found.push(Finding { level: Level::Bad, say });
+        found.push(Found { level: Level::Bad, say, since: one.since.unwrap_or_default() });
     }
     found
-}
-
-/// What is wrong with a Service, given the slices and pods of its namespace that may be seen.
-pub fn service(service: &Service, slices: &[&Arc<EndpointSlice>], pods: &[&Arc<Pod>]) -> Vec<Finding> {
-    let Some(selector) = &service.selector else { return Vec::new() };
-    let mine = |slice: &&&Arc<EndpointSlice>| {
-        slice.meta.namespace == service.meta.namespace && slice.service.as_ref() == Some(&service.meta.name)
-    };
-    if selector.is_empty() || slices.iter().filter(mine).any(|slice| !slice.endpoints.is_empty()) {
-        return Vec::new();
-    }
-    let pairs: Vec<String> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    // The pod that matches most of the selector: most often it is one letter in one label.
-    let score = |pod: &Pod| selector.iter().filter(|pair| pod.meta.labels.contains(pair)).count();
-    let near = pods.iter().filter(|pod| pod.meta.namespace == service.meta.namespace);
-    let near = near.map(|pod| (score(pod), pod)).filter(|(score, _)| *score > 0).max_by_key(|(score, _)| *score);
-    let say = Say::new("SVC_NOENDPOINTS")
-        .with("selector", pairs.join(","))
-        .with("near", near.map(|(_, pod)| pod.meta.name.to_string()).unwrap_or_default());
-    vec![Finding { level: Level::Bad, say }]
 }

@@ -2,6 +2,7 @@
 
 use super::door::{Authority, Door, Topology};
 use super::order::Board;
+use super::verdicts::Ledger;
 use super::views::Shown;
 use crate::cluster::Objects;
 use crate::cluster::kinds::{Deployment, EndpointSlice, Event, Namespace, Node, Pod, ReplicaSet, Service};
@@ -56,13 +57,17 @@ pub struct Hub {
 pub(super) struct Shared {
     pub(super) parts: Parts,
     pub(super) boards: Boards,
+    pub(super) ledger: Ledger,
     pub(super) seats: Arc<Semaphore>,
     /// Views are computed on blocking threads, as many at a time as there are cores: one browser's sorting of 150,000
     /// rows never takes the thread another one's socket is served on.
     pub(super) desks: Semaphore,
     sessions: Mutex<HashMap<u64, u32>>,
-    kept: Mutex<HashMap<(u64, Sub, u32), (Instant, wire::View, Shown)>>,
+    kept: Mutex<HashMap<(u64, Sub, u32), Kept>>,
 }
+
+/// A view whose connection broke: since when, what it asks for, and what was shown.
+type Kept = (Instant, wire::View, Shown);
 
 /// The tables' shared sort values.
 #[derive(Debug, Default)]
@@ -92,6 +97,7 @@ impl Hub {
         let shared = Shared {
             parts,
             boards: Boards::default(),
+            ledger: Ledger::default(),
             seats: Arc::new(Semaphore::new(SEATS)),
             desks: Semaphore::new(cores),
             sessions: Mutex::default(),

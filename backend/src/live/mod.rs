@@ -16,11 +16,13 @@ mod overview;
 mod permits;
 mod socket;
 pub mod table;
+mod verdicts;
 mod views;
 
 pub use door::{Authority, Door, Guest, Topology};
 pub use hub::{Hub, Parts};
 pub use socket::routes;
+pub use verdicts::{Told, Verdicts};
 
 use wire::Millis;
 

@@ -39,7 +39,8 @@ pub(super) fn page<T: Printer>(shared: &Shared, object: &T, sight: &Sight, now: 
     let any: &dyn Any = object;
     let objects = &shared.parts.objects;
     let space = [if T::KIND.namespaced() { meta.namespace.to_string() } else { "default".into() }];
-    let (level, word) = object.state(now);
+    let mut found = findings::of(any);
+    let (mut level, mut word) = object.state(now);
     let columns = T::columns();
     let cells = object.cells(now);
     let status = cells.iter().find_map(|cell| if let Cell::State(_, text) = cell { Some(text.clone()) } else { None });
@@ -48,10 +49,10 @@ pub(super) fn page<T: Printer>(shared: &Shared, object: &T, sight: &Sight, now: 
     let mut page = Object {
         at: Ref { kind: T::KIND.name().into(), namespace: meta.namespace.to_string(), name: meta.name.to_string() },
         level,
-        status: status.unwrap_or_else(|| word.into()),
+        status: status.clone().unwrap_or_default(),
         created: meta.created,
         gone: None,
-        findings: findings::of(any),
+        findings: Vec::new(),
         facts: Vec::new(),
         conditions: Vec::new(),
         containers: Vec::new(),
@@ -72,6 +73,9 @@ pub(super) fn page<T: Printer>(shared: &Shared, object: &T, sight: &Sight, now: 
         page.containers = pod.containers.iter().map(container).collect();
     } else if let Some(node) = any.downcast_ref::<Node>() {
         page.conditions = node.conditions.iter().map(condition).collect();
+        let pods = objects.pods.snapshot();
+        let pods = sight.list(K::Pod, &[]).filter(&pods).map(|pods| findings::Affected::new(&pods));
+        found = pods.map(|pods| pods.told(&node.meta.name, found)).release();
         facts.extend(
             node.allocatable.cpu.map(|cpu| Fact { word: "allocatable-cpu".into(), value: Value::Cpu(cpu as f64) }),
         );
@@ -80,14 +84,18 @@ pub(super) fn page<T: Printer>(shared: &Shared, object: &T, sight: &Sight, now: 
     } else if let Some(deployment) = any.downcast_ref::<Deployment>() {
         page.conditions = deployment.conditions.iter().map(condition).collect();
     } else if let Some(service) = any.downcast_ref::<Service>() {
-        let (slices, pods) = (objects.endpoint_slices.snapshot(), objects.pods.snapshot());
-        let may = (sight.list(K::EndpointSlice, &space), sight.list(K::Pod, &space));
-        if !may.0.is_empty() {
-            let seen = may.0.filter(&slices).and(may.1.filter(&pods));
-            page.findings = seen.map(|(slices, pods)| findings::service(service, &slices, &pods)).release();
+        let told = shared.told(sight, &space);
+        page.findings.extend(told.of(meta).cloned());
+        (level, word) = told.state(meta, (level, word));
+        if told.scopes.iter().all(|scope| scope.allows(&meta.namespace)) {
             page.reach = shared.parts.topology.reach(&visible(shared, sight, &space), service);
         }
     }
+    page.level = level;
+    if status.is_none() {
+        page.status = word.into();
+    }
+    page.findings.extend(found.into_iter().map(findings::Found::finding));
     page.facts = facts;
     page.events = events(shared, sight, T::KIND, meta, &space);
     page

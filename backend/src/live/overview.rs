@@ -1,7 +1,8 @@
 //! The first page and the shell's counts, made of what the person may see and of nothing else.
 
-use super::findings;
+use super::findings::{self, Found};
 use super::hub::Shared;
+use super::order::State;
 use super::permits::Sight;
 use super::views::scope_of;
 use crate::cluster::Cache;
@@ -10,7 +11,9 @@ use crate::printers::Printer;
 use crate::session::gate::Resource;
 use crate::session::{Permitted, Scope};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use wire::chart::Metric;
+use wire::object::Finding;
 use wire::overview::{Attention, Gauge, Namespaces, NodeTile, Overview};
 use wire::table::Tally;
 use wire::{Kind, Level, Millis, Ref};
@@ -26,17 +29,28 @@ const UNKNOWN: Gauge = Gauge { used: f64::NAN, requested: f64::NAN, allocatable:
 pub(super) fn overview(shared: &Shared, sight: &Sight, asked: &[String], now: Millis) -> Permitted<Overview> {
     let (objects, history) = (&shared.parts.objects, &shared.parts.history);
     let scope = |kind: Kind| sight.list(kind, scope_of(kind, asked));
-    let mut attention = needing(&objects.pods, &scope(Kind::Pod));
-    attention.extend(needing(&objects.nodes, &scope(Kind::Node)));
-    attention.extend(needing(&objects.deployments, &scope(Kind::Deployment)));
-    attention.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.at.cmp(&b.at)));
-    let attention_total = number(attention.len());
-    attention.truncate(LISTED);
     let (pods, nodes) = (objects.pods.snapshot(), objects.nodes.snapshot());
+    let (deployments, services) = (objects.deployments.snapshot(), objects.services.snapshot());
+    // Nodes have no namespaces: all of them, or none.
     let sees_nodes = scope(Kind::Node) == Scope::All;
     let usage = sees_nodes && !sight.list(Resource::NODE_METRICS, &[]).is_empty();
-    let permitted = scope(Kind::Pod).filter(&pods).and(scope(Kind::Node).filter(&nodes));
-    permitted.map(|(pods, nodes)| {
+    let used = used(shared, sight, asked, usage, now);
+    let told = shared.told(sight, asked);
+    let workloads = scope(Kind::Deployment).filter(&deployments).and(scope(Kind::Service).filter(&services));
+    let permitted = scope(Kind::Pod).filter(&pods).and(scope(Kind::Node).filter(&nodes)).and(workloads);
+    permitted.map(|((pods, nodes), (deployments, services))| {
+        let mut attention = needing(&pods, |pod| findings::of(pod));
+        let affected = findings::Affected::new(&pods);
+        attention.extend(needing(&nodes, |node| affected.told(&node.meta.name, findings::of(node))));
+        attention.extend(needing(&deployments, |deployment| findings::of(deployment)));
+        attention.extend(needing(&services, |service| {
+            let found = told.of(&service.meta).cloned();
+            // Endpoints do not say since when they are as they are.
+            found.map(|Finding { level, say }| Found { level, say, since: 0 }).into_iter().collect()
+        }));
+        attention.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.at.cmp(&b.at)));
+        let attention_total = number(attention.len());
+        attention.truncate(LISTED);
         let mut tally: Vec<Tally> = Vec::new();
         let mut on: BTreeMap<&str, (u32, f64, f64)> = BTreeMap::new();
         let mut restarts = 0;
@@ -60,7 +74,7 @@ pub(super) fn overview(shared: &Shared, sight: &Sight, asked: &[String], now: Mi
             }
         }
         tally.sort_by(|a, b| (b.level, &a.word).cmp(&(a.level, &b.word)));
-        let tile = |node: &std::sync::Arc<crate::cluster::kinds::Node>| {
+        let tile = |node: &Arc<crate::cluster::kinds::Node>| {
             let (level, status) = node.state(now);
             let (count, cpu, memory) = on.get(&*node.meta.name).copied().unwrap_or_default();
             let used = |metric| {
@@ -89,13 +103,11 @@ pub(super) fn overview(shared: &Shared, sight: &Sight, asked: &[String], now: Mi
             }
         };
         let (mut cpu, mut memory) = (UNKNOWN, UNKNOWN);
+        (cpu.used, memory.used) = used;
         if sees_nodes {
             let sum = |of: &dyn Fn(&crate::cluster::kinds::Node) -> Option<u64>| {
                 nodes.iter().filter_map(|node| of(node)).sum::<u64>() as f64
             };
-            let total = |metric| if usage { history.total(None, metric, now) } else { f64::NAN };
-            cpu.used = total(Metric::Cpu);
-            memory.used = total(Metric::Memory);
             (cpu.allocatable, cpu.capacity) = (sum(&|node| node.allocatable.cpu), sum(&|node| node.capacity.cpu));
             (memory.allocatable, memory.capacity) =
                 (sum(&|node| node.allocatable.memory), sum(&|node| node.capacity.memory));
@@ -120,50 +132,69 @@ pub(super) fn overview(shared: &Shared, sight: &Sight, asked: &[String], now: Mi
     })
 }
 
+/// Millicores and bytes in use: by all nodes for who sees all of them and all pods, otherwise by the pods of the
+/// namespaces where both pods and their usage may be seen.
+fn used(shared: &Shared, sight: &Sight, asked: &[String], nodes: bool, now: Millis) -> (f64, f64) {
+    let scopes = [sight.list(Kind::Pod, asked), sight.list(Resource::POD_METRICS, asked)];
+    let history = &shared.parts.history;
+    if nodes && scopes.iter().all(|scope| *scope == Scope::All) {
+        return (history.total(None, Metric::Cpu, now), history.total(None, Metric::Memory, now));
+    }
+    let names: Vec<Arc<str>> = if asked.is_empty() {
+        sight.namespaces.0.clone()
+    } else {
+        asked.iter().map(|name| Arc::from(name.as_str())).collect()
+    };
+    let names: Vec<_> = names.into_iter().filter(|name| scopes.iter().all(|scope| scope.allows(name))).collect();
+    (history.total(Some(&names), Metric::Cpu, now), history.total(Some(&names), Metric::Memory, now))
+}
+
 /// The namespaces and the rail's counts.
 pub(super) fn namespaces(shared: &Shared, sight: &Sight, now: Millis) -> Permitted<Namespaces> {
     let objects = &shared.parts.objects;
-    let mut counts = Vec::new();
+    let mut counts = Permitted::nothing().map(|()| Vec::new());
     for kind in COUNTED {
         let scope = sight.list(kind, &[]);
         if scope.is_empty() {
             continue;
         }
-        let (total, needing) = match kind {
-            Kind::Node => count(&objects.nodes, &scope, now),
-            Kind::Pod => count(&objects.pods, &scope, now),
-            Kind::Deployment => count(&objects.deployments, &scope, now),
-            _ => count(&objects.services, &scope, now),
+        let counted = match kind {
+            Kind::Node => count(&objects.nodes, &scope, |node| node.state(now)),
+            Kind::Pod => count(&objects.pods, &scope, |pod| pod.state(now)),
+            Kind::Deployment => count(&objects.deployments, &scope, |deployment| deployment.state(now)),
+            _ => {
+                let told = shared.told(sight, &[]);
+                count(&objects.services, &scope, |service| told.state(&service.meta, service.state(now)))
+            }
         };
-        counts.push((kind.word().into(), total, needing));
+        counts = counts.and(counted).map(|(mut counts, (total, needing))| {
+            counts.push((kind.word().into(), total, needing));
+            counts
+        });
     }
     let (names, all, checking) = &sight.namespaces;
     let names = names.iter().map(ToString::to_string).collect();
-    Permitted::nothing().map(|()| Namespaces { names, all: *all, checking: *checking, counts })
+    counts.map(|counts| Namespaces { names, all: *all, checking: *checking, counts })
 }
 
-fn count<K: Printer>(cache: &Cache<K>, scope: &Scope, now: Millis) -> (u32, u32) {
+/// How many may be seen, and how many of them need a person.
+fn count<K: Printer>(cache: &Cache<K>, scope: &Scope, state: impl Fn(&K) -> State) -> Permitted<(u32, u32)> {
     let objects = cache.snapshot();
-    let seen = scope.filter(&objects).map(|seen| {
-        let bad = seen.iter().filter(|object| object.state(now).0 >= Level::Warn).count();
+    scope.filter(&objects).map(|seen| {
+        let bad = seen.iter().filter(|object| state(object).0 >= Level::Warn).count();
         (number(seen.len()), number(bad))
-    });
-    seen.release()
+    })
 }
 
-fn needing<K: Printer>(cache: &Cache<K>, scope: &Scope) -> Vec<Attention> {
-    let objects = cache.snapshot();
-    let seen = scope.filter(&objects).map(|seen| {
-        let worst = |object: &K| {
-            let finding = findings::of(object).into_iter().next()?;
-            let meta = object.meta();
-            let (namespace, name) = (meta.namespace.to_string(), meta.name.to_string());
-            let at = Ref { kind: K::KIND.name().into(), namespace, name };
-            Some(Attention { level: finding.level, at, say: finding.say, since: 0 })
-        };
-        seen.into_iter().filter_map(|object| worst(object)).collect()
-    });
-    seen.release()
+/// What is wrong with each of the objects, at worst.
+fn needing<'a, K: Printer>(objects: &[&'a Arc<K>], found: impl Fn(&'a K) -> Vec<Found>) -> Vec<Attention> {
+    let worst = |object: &'a K| {
+        let Found { level, say, since } = found(object).into_iter().next()?;
+        let meta = object.meta();
+        let (namespace, name) = (meta.namespace.to_string(), meta.name.to_string());
+        Some(Attention { level, at: Ref { kind: K::KIND.name().into(), namespace, name }, say, since })
+    };
+    objects.iter().filter_map(|object| worst(object)).collect()
 }
 
 fn number(count: usize) -> u32 {

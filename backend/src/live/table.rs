@@ -2,7 +2,8 @@
 
 use super::diff::diff;
 use super::filter::Filter;
-use super::order::{Board, Sort, Values};
+use super::order::{Board, Sort, State, Values};
+use super::verdicts::Told;
 use crate::cluster::kinds::{Node, Pod};
 use crate::history::Reader;
 use crate::printers::Printer;
@@ -44,6 +45,8 @@ pub struct Source<'a, K> {
     /// Where rows may be seen, and where their usage.
     pub scope: &'a Scope,
     pub usage: &'a Scope,
+    /// How Services are, in their table.
+    pub told: Option<&'a Told>,
 }
 
 /// A window, cut and ready.
@@ -171,10 +174,11 @@ impl Table {
                     continue;
                 }
                 matched.push(u32::try_from(at).unwrap_or(u32::MAX));
-                let Some((level, word)) = states.values.get(at) else { continue };
-                match tally.iter_mut().find(|known| known.level == *level && known.word == *word) {
+                let Some(plain) = states.values.get(at) else { continue };
+                let (level, word) = state(source, &**object, *plain);
+                match tally.iter_mut().find(|known| known.level == level && known.word == word) {
                     Some(known) => known.count += 1,
-                    None => tally.push(Tally { level: *level, word: (*word).into(), count: 1 }),
+                    None => tally.push(Tally { level, word: word.into(), count: 1 }),
                 }
             }
             tally.sort_by(|a, b| (b.level, &a.word).cmp(&(a.level, &b.word)));
@@ -211,8 +215,8 @@ impl Table {
                 }
             }
             let rows = matched.get(start..end).unwrap_or_default().iter();
-            let rows =
-                rows.filter_map(|at| source.objects.get(*at as usize)).map(|object| row(&**object, now)).collect();
+            let rows = rows.filter_map(|at| source.objects.get(*at as usize));
+            let rows = rows.map(|object| row(source, &**object, now)).collect();
             let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
             Window { rows, start: number(start), matched: number(count), total: number(permitted.len()), tally, notes }
         })
@@ -273,13 +277,18 @@ impl Table {
     }
 }
 
-fn row<K: Printer>(object: &K, now: Millis) -> Row {
+/// An object's state with what only the others around it tell.
+fn state<K: Printer>(source: &Source<'_, K>, object: &K, plain: State) -> State {
+    source.told.map_or(plain, |told| told.state(object.meta(), plain))
+}
+
+fn row<K: Printer>(source: &Source<'_, K>, object: &K, now: Millis) -> Row {
     let meta = object.meta();
     Row {
         key: Key(meta.id),
         namespace: meta.namespace.to_string(),
         name: meta.name.to_string(),
-        level: object.state(now).0,
+        level: state(source, object, object.state(now)).0,
         cells: object.cells(now),
     }
 }

@@ -19,6 +19,9 @@ pub(super) enum Shown {
     Whole(Option<Box<Server>>, Option<Box<Seen>>),
 }
 
+/// What a Service's verdict is made of.
+const VERDICT: [Kind; 3] = [Kind::EndpointSlice, Kind::Pod, Kind::Node];
+
 /// Runs the body with `$cache` and `$board` of a kind.
 macro_rules! with_kind {
     ($kind:expr, $shared:expr, |$cache:ident, $board:ident| $body:expr) => {{
@@ -105,10 +108,12 @@ impl Shown {
                 let scope = sight.list(ask.kind, asked);
                 let metrics = Resource { group: "metrics.k8s.io", plural: ask.kind.resource() };
                 let usage = sight.list(metrics, asked);
+                let told = (ask.kind == Kind::Service).then(|| shared.told(sight, asked));
                 with_kind!(ask.kind, shared, |cache, board| {
                     let objects = cache.snapshot();
                     let history = &shared.parts.history;
-                    let source = Source { objects: &objects, board, history, scope: &scope, usage: &usage };
+                    let (scope, usage, told) = (&scope, &usage, told.as_ref());
+                    let source = Source { objects: &objects, board, history, scope, usage, told };
                     table.frame(&source, ask, (sub, seq, base), now)
                 })
             }
@@ -141,6 +146,9 @@ pub(super) fn needs(view: &View) -> (Vec<Need>, bool) {
                 let metrics = Resource { group: "metrics.k8s.io", plural: ask.kind.resource() };
                 needs.push(Need::List(metrics, scope_of(ask.kind, &ask.namespaces).to_vec()));
             }
+            if ask.kind == Kind::Service {
+                needs.extend(VERDICT.map(|kind| list(kind, &ask.namespaces)));
+            }
             (needs, false)
         }
         View::Chart(ask) => match &ask.target {
@@ -165,12 +173,14 @@ pub(super) fn needs(view: &View) -> (Vec<Need>, bool) {
             ),
         },
         View::Object { kind, namespace, name } => {
-            let space = if kind.namespaced() { namespace.clone() } else { "default".into() };
+            let space = [if kind.namespaced() { namespace.clone() } else { "default".into() }];
             let mut needs = vec![Need::Get((*kind).into(), namespace.clone(), name.clone())];
-            needs.extend(
-                [Kind::Event, Kind::Pod, Kind::ReplicaSet, Kind::EndpointSlice]
-                    .map(|kind| list(kind, &[space.clone()])),
-            );
+            needs.extend([Kind::Event, Kind::ReplicaSet].map(|kind| list(kind, &space)));
+            match kind {
+                Kind::Service => needs.extend(VERDICT.map(|kind| list(kind, &space))),
+                Kind::Node => needs.push(list(Kind::Pod, &[])),
+                _ => {}
+            }
             (needs, false)
         }
         View::Map { namespaces } => {
@@ -178,12 +188,17 @@ pub(super) fn needs(view: &View) -> (Vec<Need>, bool) {
             (kinds.map(|kind| list(kind, namespaces)).to_vec(), false)
         }
         View::Overview { namespaces } => {
-            let kinds = [Kind::Pod, Kind::Node, Kind::Deployment];
+            let kinds = [Kind::Pod, Kind::Node, Kind::Deployment, Kind::Service, Kind::EndpointSlice];
             let mut needs = kinds.map(|kind| list(kind, namespaces)).to_vec();
             needs.push(Need::List(Resource::NODE_METRICS, Vec::new()));
+            needs.push(Need::List(Resource::POD_METRICS, namespaces.clone()));
             (needs, true)
         }
-        View::Namespaces => (overview::COUNTED.map(|kind| list(kind, &[])).to_vec(), true),
+        View::Namespaces => {
+            let mut needs = overview::COUNTED.map(|kind| list(kind, &[])).to_vec();
+            needs.push(list(Kind::EndpointSlice, &[]));
+            (needs, true)
+        }
     }
 }
 
@@ -197,6 +212,9 @@ pub(super) fn version(shared: &Shared, view: &View) -> u64 {
     let of = |kind: Kind| with_kind!(kind, shared, |cache, _board| *cache.version().borrow());
     let round = *shared.parts.history.rounds().borrow();
     match view {
+        View::Table(ask) if ask.kind == Kind::Service => {
+            of(Kind::Service) + VERDICT.into_iter().map(of).sum::<u64>() + round
+        }
         View::Table(ask) => of(ask.kind) + round,
         View::Chart(_) => round,
         View::Object { .. } | View::Map { .. } | View::Overview { .. } | View::Namespaces => {
