@@ -142,7 +142,8 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, extra: Extra) -> 
         let (client, stop) = (account.client.clone(), planes.stopping());
         let proxy = planes.state.block_on(async { topology::mode::run(client, stopped(stop)) });
         let gate = Gate::new(account.client.clone(), objects.namespaces.clone());
-        let sessions = sessions(flags, &account, &gate)?;
+        // A client spawns its own task: on the plane of those it serves.
+        let sessions = planes.people.block_on(async { sessions(flags, &account, &gate) })?;
         let origin = OriginConfig { public_urls: flags.public_url.clone(), trusted_proxies: trusted(flags) };
         let place = place(flags, &account);
         let resolution = history_config.resolution;
