@@ -2,11 +2,12 @@
 
 mod live;
 
-use live::{Place, open};
+use live::{Place, news, open, say};
 use serde_json::{Value, json};
+use wire::chart::{ChartAsk, Metric, Target};
 use wire::overview::Attention;
 use wire::table::{Row, TableAsk};
-use wire::{Kind, Level, Server, View};
+use wire::{Browser, Kind, Level, Server, Sub, View};
 
 fn pod(namespace: &str, name: &str, app: &str, node: &str) -> Value {
     json!({"kind": "Pod",
@@ -89,7 +90,8 @@ async fn a_service_that_does_not_answer_needs_a_person_everywhere() {
     let page = overview(&place).await;
     let wrong = found(&page.attention, "wrong").unwrap();
     assert_eq!((wrong.level, wrong.say.code.as_str(), wrong.say.arg("selector")), (Level::Bad, "S_NOMATCH", "app=wbe"));
-    assert_eq!(found(&page.attention, "half").unwrap().level, Level::Warn);
+    let half = found(&page.attention, "half").unwrap();
+    assert_eq!((half.level, half.say.code.as_str()), (Level::Warn, "S_PARTIAL"), "{half:?}");
     assert_eq!(found(&page.attention, "web"), None);
     let expected = [("half", Level::Warn), ("web", Level::Good), ("wrong", Level::Bad)];
     assert_eq!(levels(&place).await, expected.map(|(name, level)| (name.to_owned(), level)));
@@ -120,4 +122,80 @@ async fn a_node_that_is_not_ready_says_since_when_and_whom_it_takes_along() {
     let since = "2026-11-25T10:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond();
     assert_eq!(node.since, since);
     assert_eq!((node.say.arg("count"), node.say.arg("pods")), ("1", "bank/till"));
+}
+
+#[tokio::test]
+async fn a_map_goes_on_with_differences_and_says_what_may_not_be_seen() {
+    let place = shop().await;
+    let mut socket = place.enter(Vec::new()).await;
+    let Server::Map { seq, mut map, .. } = open(&mut socket, 1, View::Map { namespaces: Vec::new() }).await else {
+        panic!("not a map")
+    };
+    assert_eq!((map.tally.answering, map.tally.partial, map.tally.broken), (1, 1, 1));
+    say(&mut socket, &Browser::Ack { sub: Sub(1), seq }).await;
+    place.apply(&[slice("shop", "wrong", &[true])]);
+    let Ok(Server::MapDiff { base, diff, .. }) = news(&mut socket).await else { panic!("not a difference") };
+    assert_eq!(base, seq);
+    backend::topology::map::apply(&mut map, &diff);
+    assert_eq!((map.tally.answering, map.tally.broken), (2, 0));
+    place.house.closed.lock().unwrap().push("nodes");
+    let mut socket = place.enter(Vec::new()).await;
+    let Server::Map { map, .. } = open(&mut socket, 1, View::Map { namespaces: Vec::new() }).await else {
+        panic!("not a map")
+    };
+    assert!(map.missing.iter().any(|say| say.arg("resource") == "nodes"), "{:?}", map.missing);
+}
+
+async fn rules(place: &Place, target: Target) -> Vec<(String, f64)> {
+    let mut socket = place.enter(Vec::new()).await;
+    let view = View::Chart(ChartAsk { target, metric: Metric::Cpu, range_s: 900, points: 100 });
+    match open(&mut socket, 1, view).await {
+        Server::Chart { chart, .. } => chart.rules.into_iter().map(|rule| (rule.word, rule.value)).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_unfinished_pods_request_is_a_rule_for_who_may_list_them() {
+    let place = shop().await;
+    let mut done = pod("shop", "done", "web", "n1");
+    done["status"]["phase"] = "Succeeded".into();
+    place.apply(&[node("n2", "True"), pod("bank", "till", "till", "n2"), done]);
+    let words = |allocatable: f64, requested: f64| {
+        vec![("allocatable".to_owned(), allocatable), ("requested".to_owned(), requested)]
+    };
+    assert_eq!(rules(&place, Target::Cluster).await, words(4000.0, 200.0));
+    assert_eq!(rules(&place, Target::Node("n2".into())).await, words(2000.0, 100.0));
+    *place.house.only.lock().unwrap() = Some(vec!["shop"]);
+    assert_eq!(rules(&place, Target::Cluster).await, words(4000.0, 100.0));
+    place.house.closed.lock().unwrap().push("pods");
+    assert_eq!(rules(&place, Target::Cluster).await, words(4000.0, 0.0)[..1]);
+}
+
+#[tokio::test]
+async fn cluster_wide_numbers_are_only_for_who_lists_nodes() {
+    let place = shop().await;
+    place.house.closed.lock().unwrap().push("nodes");
+    let page = overview(&place).await;
+    assert!(page.cpu.allocatable.is_nan() && page.cpu.capacity.is_nan());
+    assert_eq!((page.nodes, page.kubelets, page.nodes_total, page.cpu.requested), (None, None, 0, 100.0));
+}
+
+#[tokio::test]
+async fn an_overview_comes_at_most_once_a_second() {
+    let place = shop().await;
+    let mut socket = place.enter(Vec::new()).await;
+    let start = tokio::time::Instant::now();
+    let mut seq = match open(&mut socket, 1, View::Overview { namespaces: Vec::new() }).await {
+        Server::Overview { seq, .. } => seq,
+        other => panic!("{other:?}"),
+    };
+    for count in 1_u32..3 {
+        say(&mut socket, &Browser::Ack { sub: Sub(1), seq }).await;
+        place.apply(&[pod("shop", &format!("more-{count}"), "web", "n1")]);
+        let Ok(Server::Overview { overview, seq: next, .. }) = news(&mut socket).await else { panic!("no overview") };
+        assert_eq!(overview.pods_total, 1 + count);
+        seq = next;
+    }
+    assert!(start.elapsed() >= std::time::Duration::from_secs(2), "{:?}", start.elapsed());
 }
