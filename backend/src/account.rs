@@ -48,9 +48,14 @@ pub async fn read(kubeconfig: Option<&Path>) -> anyhow::Result<Account> {
 fn credentials(config: &kube::Config) -> anyhow::Result<KubeletCredentials> {
     use kube::config::AuthInfo;
     use secrecy::ExposeSecret as _;
-    let AuthInfo { token, token_file, client_certificate, client_certificate_data, client_key, client_key_data, .. } =
-        &config.auth_info;
-    let decode = |data: &str| base64::engine::general_purpose::STANDARD.decode(data.trim()).context("a certificate in the kubeconfig is not base64");
+    let AuthInfo {
+        token, token_file, client_certificate, client_certificate_data, client_key, client_key_data, ..
+    } = &config.auth_info;
+    let decode = |data: &str| {
+        base64::engine::general_purpose::STANDARD
+            .decode(data.trim())
+            .context("a certificate in the kubeconfig is not base64")
+    };
     let file = |path: &str| std::fs::read(path).with_context(|| format!("reading {path}"));
     let read = |data: Option<&str>, path: Option<&str>| match (data, path) {
         (Some(data), _) => decode(data).map(Some),

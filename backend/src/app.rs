@@ -39,8 +39,11 @@ pub struct Extra {
     /// Any free port for `metrics.k8s.io`.
     pub free_secure_port: bool,
     /// Told once everything listens; what it returns lives as long as the process runs.
-    pub serving: Box<dyn FnOnce(&Served) -> Box<dyn Any>>,
+    pub serving: OnServing,
 }
+
+/// See [`Extra::serving`].
+pub type OnServing = Box<dyn FnOnce(&Served) -> Box<dyn Any>>;
 
 impl std::fmt::Debug for Extra {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -71,7 +74,8 @@ pub fn start_logging() {
 /// Resolves at the first SIGINT or SIGTERM.
 pub async fn signals() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         warn!("signals cannot be caught; only SIGKILL ends this process");
         return std::future::pending().await;
     };
@@ -85,7 +89,7 @@ pub async fn signals() {
 ///
 /// # Errors
 /// A taken port, an unreadable file, an API server address that makes no sense, or a task that ended by itself.
-pub fn run(flags: Serve, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub fn run(flags: &Serve, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     run_with(flags, stop, Extra { listen: None, free_secure_port: false, serving: Box::new(|_| Box::new(())) })
 }
 
@@ -93,14 +97,14 @@ pub fn run(flags: Serve, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with(flags: Serve, stop: impl Future<Output = ()>, extra: Extra) -> anyhow::Result<()> {
+pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, extra: Extra) -> anyhow::Result<()> {
     // Three planes, a runtime each: a browser can starve another browser, never a scrape.
     let planes = Planes::start()?;
     // Every port is taken here, so that a missing one is an error before anything was read. Nothing is accepted yet.
-    let ports = Ports::bind(&flags, &extra, &planes)?;
+    let ports = Ports::bind(flags, &extra, &planes)?;
     let serving = match (&flags.tls_cert_file, &flags.tls_private_key_file) {
         (Some(certificate), Some(key)) => Serving::from_files(certificate, key)?,
-        _ => Serving::self_signed(&names(&flags))?,
+        _ => Serving::self_signed(&names(flags))?,
     };
     let account = planes.state.block_on(account::read(flags.kubeconfig.as_deref()))?;
 
@@ -108,10 +112,11 @@ pub fn run_with(flags: Serve, stop: impl Future<Output = ()>, extra: Extra) -> a
     let kinds = if people { Kind::ALL.to_vec() } else { vec![Kind::Node, Kind::Pod] };
     let (objects, watches) =
         cluster::build(account.client.clone(), cluster::Config { kinds, pods_running_only: !people });
-    let history_config = history::Config { resolution: u32::try_from(flags.metric_resolution.as_millis()).unwrap_or(u32::MAX) };
+    let history_config =
+        history::Config { resolution: u32::try_from(flags.metric_resolution.as_millis()).unwrap_or(u32::MAX) };
     let (pages, keeper, history) = history::build(&history_config, objects.clone());
     let (latest, coverage, focus, scraper) =
-        kubelet::build(kubelet_config(&flags)?, objects.clone(), account.kubelet.clone(), pages)?;
+        kubelet::build(kubelet_config(flags)?, objects.clone(), account.kubelet.clone(), pages)?;
 
     planes.instrument.spawn("kubelet", |stop| scraper.run(stopped(stop)));
     planes.instrument.spawn("history", |stop| keeper.run(stopped(stop)));
@@ -122,13 +127,14 @@ pub fn run_with(flags: Serve, stop: impl Future<Output = ()>, extra: Extra) -> a
     if let Some(listener) = ports.secure {
         let config = metrics_api::Config {
             resolution: flags.metric_resolution,
-            node_selector: kubelet_config(&flags)?.node_selector,
+            node_selector: kubelet_config(flags)?.node_selector,
             ..metrics_api::Config::default()
         };
         let client = account.client.clone();
         let (objects, coverage) = (objects.clone(), coverage.clone());
         // The reviews' tasks live on the plane that asks.
-        let routes = planes.instrument.block_on(async { metrics_api::build(config, client, latest, objects, coverage) });
+        let routes =
+            planes.instrument.block_on(async { metrics_api::build(config, client, latest, objects, coverage) });
         let tls = cert::server_config(&serving, true)?;
         planes.instrument.spawn("metrics_api", |stop| tls::serve(listener, Some(tls), routes, stopped(stop)));
     }
@@ -136,16 +142,16 @@ pub fn run_with(flags: Serve, stop: impl Future<Output = ()>, extra: Extra) -> a
         let (client, stop) = (account.client.clone(), planes.stopping());
         let proxy = planes.state.block_on(async { topology::mode::run(client, stopped(stop)) });
         let gate = Gate::new(account.client.clone(), objects.namespaces.clone());
-        let sessions = sessions(&flags, &account, &gate)?;
-        let origin = OriginConfig { public_urls: flags.public_url.clone(), trusted_proxies: trusted(&flags) };
-        let place = place(&flags, &account);
+        let sessions = sessions(flags, &account, &gate)?;
+        let origin = OriginConfig { public_urls: flags.public_url.clone(), trusted_proxies: trusted(flags) };
+        let place = place(flags, &account);
         let resolution = history_config.resolution;
-        let kubernetes = versions(&planes.people, account.client.clone());
+        let kubernetes = versions(&planes.people, account.client);
         let links = live::routes(live::Parts {
             objects: objects.clone(),
             history,
             coverage,
-            authority: Arc::new(gate.clone()),
+            authority: Arc::new(gate),
             door: Arc::new(people::Lobby { sessions: sessions.clone(), origin: origin.clone() }),
             topology: Arc::new(people::Traffic { proxy }),
             focus: Some(Arc::new(move |node: &str| Box::new(focus.look(node)) as Box<dyn Any + Send>)),
@@ -195,9 +201,9 @@ struct Ports {
 impl Ports {
     fn bind(flags: &Serve, extra: &Extra, planes: &Planes) -> anyhow::Result<Self> {
         let take = |plane: &Plane, flag: &str, address: SocketAddr| {
-            plane
-                .block_on(TcpListener::bind(address))
-                .with_context(|| format!("{flag}: cannot listen on {address}; is it taken, or below 1024 without the right?"))
+            plane.block_on(TcpListener::bind(address)).with_context(|| {
+                format!("{flag}: cannot listen on {address}; is it taken, or below 1024 without the right?")
+            })
         };
         let on = |port: u16| SocketAddr::new(flags.bind_address, port);
         let secure = if extra.free_secure_port {
@@ -270,9 +276,10 @@ fn sessions(flags: &Serve, account: &account::Account, gate: &Gate) -> anyhow::R
 fn place(flags: &Serve, account: &account::Account) -> wire::session::Place {
     let server = account.config.cluster_url.to_string();
     wire::session::Place {
-        cluster: flags.cluster_name.clone().unwrap_or_else(|| {
-            account.config.cluster_url.host().unwrap_or("kubernetes").to_owned()
-        }),
+        cluster: flags
+            .cluster_name
+            .clone()
+            .unwrap_or_else(|| account.config.cluster_url.host().unwrap_or("kubernetes").to_owned()),
         kubernetes: String::new(),
         taffrail: env!("CARGO_PKG_VERSION").to_owned(),
         certificates: flags.login_client_certificates,

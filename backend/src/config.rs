@@ -241,7 +241,8 @@ mod tests {
 
     #[test]
     fn ten_seconds_with_a_nine_second_timeout_is_accepted() {
-        let flags = Flags::try_parse_from(["taffrail", "serve", "--metric-resolution=10s", "--kubelet-request-timeout", "9s"]);
+        let flags =
+            Flags::try_parse_from(["taffrail", "serve", "--metric-resolution=10s", "--kubelet-request-timeout", "9s"]);
         let Command::Serve(serve) = flags.unwrap().command else { panic!("serve was asked for") };
         assert!(serve.check().is_ok());
     }

@@ -9,9 +9,14 @@ use std::path::{Path, PathBuf};
 
 /// # Errors
 /// When the simulator or the product cannot start, or stopped by themselves.
-pub fn run(flags: Demo, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+pub fn run(flags: &Demo, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("sim").enable_all().build()?;
-    let config = sim::Config { nodes: flags.nodes, pods_per_node: flags.pods_per_node, seed: flags.seed, ..sim::Config::default() };
+    let config = sim::Config {
+        nodes: flags.nodes,
+        pods_per_node: flags.pods_per_node,
+        seed: flags.seed,
+        ..sim::Config::default()
+    };
     let cluster = runtime.block_on(sim::Cluster::start(config)).context("the simulated cluster does not start")?;
     let folder = match &flags.kubeconfigs {
         Some(folder) => folder.clone(),
@@ -23,23 +28,28 @@ pub fn run(flags: Demo, stop: impl Future<Output = ()> + Send + 'static) -> anyh
         write(&folder, name(who), &cluster.kubeconfig(who))?;
     }
 
-    let serve = serve(&folder, &flags);
+    let serve = serve(&folder, flags);
     let admin = folder.join("admin.kubeconfig");
-    let hint = Hint { token: cluster.tokens().admin.clone(), viewer: cluster.tokens().viewer.clone(), kubeconfig: admin };
-    let end = app::run_with(serve, stop, app::Extra {
-        listen: Some(flags.listen),
-        free_secure_port: true,
-        serving: Box::new(move |served: &app::Served| {
-            if let Some(secure) = served.secure {
-                // Without it the product serves all the same; only `kubectl top` goes without.
-                if let Err(error) = cluster.aggregate(secure, &served.secure_ca) {
-                    tracing::warn!(%error, "kubectl top will not work");
+    let hint =
+        Hint { token: cluster.tokens().admin.clone(), viewer: cluster.tokens().viewer.clone(), kubeconfig: admin };
+    let end = app::run_with(
+        &serve,
+        stop,
+        app::Extra {
+            listen: Some(flags.listen),
+            free_secure_port: true,
+            serving: Box::new(move |served: &app::Served| {
+                if let Some(secure) = served.secure {
+                    // Without it the product serves all the same; only `kubectl top` goes without.
+                    if let Err(error) = cluster.aggregate(secure, &served.secure_ca) {
+                        tracing::warn!(%error, "kubectl top will not work");
+                    }
                 }
-            }
-            hint.print(served);
-            Box::new(cluster)
-        }),
-    });
+                hint.print(served);
+                Box::new(cluster)
+            }),
+        },
+    );
     // What we wrote goes with us; a leftover in the temporary folder is no reason to fail.
     let _ = std::fs::remove_dir_all(&folder);
     drop(runtime);

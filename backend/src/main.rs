@@ -33,9 +33,9 @@ fn main() -> ExitCode {
                 }
                 return ExitCode::from(EX_USAGE);
             }
-            app::run(*serve, stop)
+            app::run(&serve, stop)
         }
-        Command::Demo(flags) => demo::run(flags, stop),
+        Command::Demo(flags) => demo::run(&flags, stop),
     };
     match end {
         Ok(()) => ExitCode::SUCCESS,

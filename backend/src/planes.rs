@@ -36,7 +36,12 @@ pub async fn stopped(mut stop: watch::Receiver<bool>) {
 // === impl Plane ===
 
 impl Plane {
-    fn start(name: &'static str, threads: usize, stop: watch::Receiver<bool>, ended: mpsc::Sender<(&'static str, bool)>) -> std::io::Result<Self> {
+    fn start(
+        name: &'static str,
+        threads: usize,
+        stop: watch::Receiver<bool>,
+        ended: mpsc::Sender<(&'static str, bool)>,
+    ) -> std::io::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build()?;
         Ok(Self { runtime, stop, ended })
     }
@@ -76,7 +81,13 @@ impl Planes {
         let (stop, stopping) = watch::channel(false);
         let (ended, ends) = mpsc::channel(TASKS);
         let plane = |name, threads| Plane::start(name, threads, stopping.clone(), ended.clone());
-        Ok(Self { instrument: plane("instrument", 2)?, state: plane("state", 2)?, people: plane("people", 2)?, stop, ended: ends })
+        Ok(Self {
+            instrument: plane("instrument", 2)?,
+            state: plane("state", 2)?,
+            people: plane("people", 2)?,
+            stop,
+            ended: ends,
+        })
     }
 
     /// Turns true when the process is told to stop.

@@ -1,4 +1,9 @@
 //! Whatever a kubelet does, it harms only its own node, and the problem has a name.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "helpers of tests; clippy.toml lets off only the tests themselves"
+)]
 
 use backend::cluster::kinds::{Meta, Node, Resources};
 use backend::cluster::{Objects, Sync};

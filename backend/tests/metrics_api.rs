@@ -1,13 +1,17 @@
 //! The Metrics API answers as metrics-server does: bodies, errors, identities. Data: `cases/metrics-api.jsonl`, whose
 //! first line describes the fields; another folder can be given by `TAFFRAIL_CASES_DIR`.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "helpers of tests; clippy.toml lets off only the tests themselves"
+)]
 
 use axum::Router;
 use axum::body::Body;
 use backend::cluster::kinds::{Meta, Node, Pod, Resources};
 use backend::cluster::{Objects, Sync};
 use backend::http::tls::Peer;
-use backend::kubelet::parse::{self, Names};
-use backend::kubelet::{ContainerPoint, Coverage, Latest, NodePage, NodePoint, PodPoints};
+use backend::kubelet::{ContainerPoint, Coverage, Latest, Names, NodePage, NodePoint, PodPoints, parse};
 use backend::metrics_api::{Config, build};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -186,7 +190,7 @@ impl World {
 
     fn page(&mut self, node: &str, text: &str, round: u64, start: Instant) {
         let parsed = parse::page(text.as_bytes(), &node.into(), 0, true, &mut self.names);
-        assert!(!parsed.scrape_error && !parsed.hopeless);
+        assert!(!parsed.scrape_error && !parsed.hopeless());
         self.latest.apply(&parsed.page, start + Duration::from_secs(15 * round), &self.objects.pods);
     }
 }

@@ -1,4 +1,5 @@
 //! A watch survives what API servers do: expired versions, shed load, half-open connections, restarts, odd objects.
+#![expect(clippy::unwrap_used, reason = "helpers of tests; clippy.toml lets off only the tests themselves")]
 
 use axum::Router;
 use axum::body::Body;

@@ -196,8 +196,8 @@ async fn connect(proof: &str) -> End {
             Ok(Message::Bytes(bytes)) => Event::In(bytes),
             Ok(Message::Text(_)) | Err(_) => Event::Over,
         })
-        .chain(futures::stream::once(async { Event::Over }));
-    let outgoing = queue.map(Event::Out).chain(futures::stream::once(async { Event::Over }));
+        .chain(futures::stream::once(std::future::ready(Event::Over)));
+    let outgoing = queue.map(Event::Out).chain(futures::stream::once(std::future::ready(Event::Over)));
     let mut events = futures::stream::select(incoming, outgoing);
     let mut worked = false;
     let end = loop {

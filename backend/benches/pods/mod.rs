@@ -1,7 +1,5 @@
 //! Ordinary pods as the API server writes them: 4.5 KB, two containers, ten siblings a replica set.
 
-use std::fmt::Write as _;
-
 const CONDITIONS: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
 
 /// A page of `count` pods from number `first` on.
@@ -19,15 +17,25 @@ fn pod(n: usize) -> String {
     let (mut containers, mut statuses) = (String::new(), String::new());
     for (at, kind) in CONDITIONS.iter().enumerate() {
         let comma = if at > 0 { "," } else { "" };
-        write!(conditions, r#"{comma}{{"type":"{kind}","status":"True","observedGeneration":1,"lastProbeTime":null,"lastTransitionTime":"2026-01-01T10:{:02}:{:02}Z"}}"#, n % 60, at).unwrap();
+        conditions += &format!(
+            r#"{comma}{{"type":"{kind}","status":"True","observedGeneration":1,"lastProbeTime":null,"lastTransitionTime":"2026-01-01T10:{:02}:{:02}Z"}}"#,
+            n % 60,
+            at
+        );
     }
     for (at, container) in ["server", "proxy"].iter().enumerate() {
         let comma = if at > 0 { "," } else { "" };
-        write!(containers, r#"{comma}{{"name":"{container}","image":"registry.example/shop/{container}:v1.{set}","args":["--listen=:8080","--log-level=info"],"ports":[{{"name":"http","containerPort":808{at},"protocol":"TCP"}}],"env":[{{"name":"POD_NAME","valueFrom":{{"fieldRef":{{"apiVersion":"v1","fieldPath":"metadata.name"}}}}}}],"resources":{{"limits":{{"cpu":"500m","memory":"512Mi"}},"requests":{{"cpu":"100m","memory":"128Mi"}}}},"volumeMounts":[{{"name":"kube-api-access-x7q2z","readOnly":true,"mountPath":"/var/run/secrets/kubernetes.io/serviceaccount"}}],"livenessProbe":{{"httpGet":{{"path":"/healthz","port":8080,"scheme":"HTTP"}},"timeoutSeconds":1,"periodSeconds":10,"successThreshold":1,"failureThreshold":3}},"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File","imagePullPolicy":"IfNotPresent"}}"#).unwrap();
-        write!(statuses, r#"{comma}{{"name":"{container}","state":{{"running":{{"startedAt":"2026-01-01T10:00:02Z"}}}},"lastState":{{}},"ready":true,"restartCount":0,"image":"registry.example/shop/{container}:v1.{set}","imageID":"registry.example/shop/{container}@sha256:{n:064x}","containerID":"containerd://{n:064x}","started":true}}"#).unwrap();
+        containers += &format!(
+            r#"{comma}{{"name":"{container}","image":"registry.example/shop/{container}:v1.{set}","args":["--listen=:8080","--log-level=info"],"ports":[{{"name":"http","containerPort":808{at},"protocol":"TCP"}}],"env":[{{"name":"POD_NAME","valueFrom":{{"fieldRef":{{"apiVersion":"v1","fieldPath":"metadata.name"}}}}}}],"resources":{{"limits":{{"cpu":"500m","memory":"512Mi"}},"requests":{{"cpu":"100m","memory":"128Mi"}}}},"volumeMounts":[{{"name":"kube-api-access-x7q2z","readOnly":true,"mountPath":"/var/run/secrets/kubernetes.io/serviceaccount"}}],"livenessProbe":{{"httpGet":{{"path":"/healthz","port":8080,"scheme":"HTTP"}},"timeoutSeconds":1,"periodSeconds":10,"successThreshold":1,"failureThreshold":3}},"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File","imagePullPolicy":"IfNotPresent"}}"#
+        );
+        statuses += &format!(
+            r#"{comma}{{"name":"{container}","state":{{"running":{{"startedAt":"2026-01-01T10:00:02Z"}}}},"lastState":{{}},"ready":true,"restartCount":0,"image":"registry.example/shop/{container}:v1.{set}","imageID":"registry.example/shop/{container}@sha256:{n:064x}","containerID":"containerd://{n:064x}","started":true}}"#
+        );
     }
     for part in ["kube-controller-manager", "kubelet"] {
-        write!(managed, r#"{{"manager":"{part}","operation":"Update","apiVersion":"v1","time":"2026-01-01T10:00:00Z","fieldsType":"FieldsV1","fieldsV1":{{"f:metadata":{{"f:generateName":{{}},"f:labels":{{".":{{}},"f:app":{{}},"f:pod-template-hash":{{}}}},"f:ownerReferences":{{".":{{}},"k:{{\"uid\":\"{set:08x}\"}}":{{}}}}}},"f:spec":{{"f:containers":{{"k:{{\"name\":\"server\"}}":{{".":{{}},"f:image":{{}},"f:resources":{{}}}}}},"f:dnsPolicy":{{}},"f:enableServiceLinks":{{}},"f:restartPolicy":{{}}}}}}}},"#).unwrap();
+        managed += &format!(
+            r#"{{"manager":"{part}","operation":"Update","apiVersion":"v1","time":"2026-01-01T10:00:00Z","fieldsType":"FieldsV1","fieldsV1":{{"f:metadata":{{"f:generateName":{{}},"f:labels":{{".":{{}},"f:app":{{}},"f:pod-template-hash":{{}}}},"f:ownerReferences":{{".":{{}},"k:{{\"uid\":\"{set:08x}\"}}":{{}}}}}},"f:spec":{{"f:containers":{{"k:{{\"name\":\"server\"}}":{{".":{{}},"f:image":{{}},"f:resources":{{}}}}}},"f:dnsPolicy":{{}},"f:enableServiceLinks":{{}},"f:restartPolicy":{{}}}}}}}},"#
+        );
     }
     let managed = managed.trim_end_matches(',');
     format!(

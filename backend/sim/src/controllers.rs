@@ -267,7 +267,7 @@ fn step(shared: &Shared, pod: &Object, node: &str, now: i64) -> Result<(), Statu
     let image = value["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
     match stage {
         Stage::ImagePullBackOff => {
-            event(shared, pod, true, "BackOff", &format!("Back-off pulling image \"{image}\""), now)
+            event(shared, pod, true, "BackOff", &format!("Back-off pulling image \"{image}\""), now);
         }
         Stage::CrashLoop { .. } => {
             let message = format!(

@@ -47,7 +47,7 @@ struct Shared<K> {
 }
 
 /// The caches of all kinds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Objects {
     pub nodes: Cache<Node>,
     pub namespaces: Cache<Namespace>,
@@ -179,20 +179,5 @@ impl<K: Kind> Cache<K> {
 
     fn moved(&self) {
         self.shared.version.send_modify(|version| *version += 1);
-    }
-}
-
-impl Default for Objects {
-    fn default() -> Self {
-        Self {
-            nodes: Cache::default(),
-            namespaces: Cache::default(),
-            pods: Cache::default(),
-            replica_sets: Cache::default(),
-            deployments: Cache::default(),
-            services: Cache::default(),
-            endpoint_slices: Cache::default(),
-            events: Cache::default(),
-        }
     }
 }

@@ -119,7 +119,7 @@ impl Serving {
                     self.current.key.store(Arc::new(pair));
                 }
                 Err(error) => {
-                    warn!(certificate = %certificate.display(), %error, "new serving certificate is unusable; the old one stays")
+                    warn!(certificate = %certificate.display(), %error, "new serving certificate is unusable; the old one stays");
                 }
             }
             known = now;
@@ -208,6 +208,20 @@ impl ClientCertVerifier for Possession {
     }
 }
 
+/// A DER certificate as PEM.
+#[must_use]
+pub fn pem(der: &[u8]) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in text.as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,18 +242,4 @@ mod tests {
         assert!(matches!(certified(certificate.as_bytes(), key.as_bytes()), Err(CertError::Pair(_))));
         assert!(matches!(certified(b"", key.as_bytes()), Err(CertError::Pem(_))));
     }
-}
-
-/// A DER certificate as PEM.
-#[must_use]
-pub fn pem(der: &[u8]) -> String {
-    use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-    for line in text.as_bytes().chunks(64) {
-        pem.push_str(&String::from_utf8_lossy(line));
-        pem.push('\n');
-    }
-    pem.push_str("-----END CERTIFICATE-----\n");
-    pem
 }

@@ -1,13 +1,13 @@
 //! Listeners, routes, headers, embedded files.
 
 pub mod assets;
+pub mod cert;
 pub mod headers;
 pub mod origin;
 pub mod proxies;
 pub mod refusal;
 pub mod router;
 pub mod signin;
-pub mod cert;
 pub mod tls;
 
 pub use router::{Config, Parts, router};

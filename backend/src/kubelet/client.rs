@@ -222,13 +222,9 @@ impl Kubelets {
         answer
             .unwrap_or_else(|_| Err(Failed { failure: Failure::Timeout(deadline - begun), address: String::new() }))
             .map_err(|failed| Failed {
-                address: if failed.address.is_empty() { self.shown(target, &at) } else { failed.address },
+                address: if failed.address.is_empty() { authority(&at, target.port) } else { failed.address },
                 ..failed
             })
-    }
-
-    fn shown(&self, target: &Target, address: &str) -> String {
-        authority(address, target.port)
     }
 
     async fn attempt(&self, target: &Target, path: &str, deadline: Instant, at: &mut String) -> Result<Answer, Failed> {

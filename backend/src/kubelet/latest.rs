@@ -302,9 +302,8 @@ impl Store {
         }
         match live.and_then(|pod| pod.node.as_deref()) {
             Some(node) if node != &*page.node => return None,
-            Some(_) => {}
             None if before.is_some() && known.is_some_and(|known| !known.life.withdrawn) => return None,
-            None => {}
+            Some(_) | None => {}
         }
         let pods = self.pods.entry(Arc::clone(&points.namespace)).or_default();
         let state = pods.entry(Arc::clone(&points.name)).or_insert_with(|| PodState::new(&page.node));

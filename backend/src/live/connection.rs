@@ -420,6 +420,6 @@ impl Pulse {
             }
             self.0.swap_remove(at); // its writer is gone: it will not move again
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -26,8 +26,7 @@ pub fn diff(columns: &[ColumnId], old: &[Row], new: &[Row]) -> Vec<Op> {
     }
     let stays = keepers(&shown, &place);
     for (at, row) in new.iter().enumerate() {
-        loop {
-            let Some(&present) = shown.get(at) else { break };
+        while let Some(&present) = shown.get(at) {
             if present == row.key || !stays.contains(&row.key) {
                 break;
             }

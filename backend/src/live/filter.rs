@@ -180,14 +180,11 @@ fn quantity(text: &str, cpu: bool) -> Option<f64> {
     let (digits, unit) = text.split_at(end);
     let number: f64 = digits.parse().ok()?;
     let factor = match (unit, cpu) {
-        ("m", true) => 1.0,
-        ("", true) => 1000.0,
-        ("", false) => 1.0,
-        ("s", false) => 1e3,
+        ("m", true) | ("", false) => 1.0,
+        ("", true) | ("s" | "k" | "K", false) => 1e3,
         ("m", false) => 6e4,
         ("h", false) => 3.6e6,
         ("d", false) => 8.64e7,
-        ("k" | "K", false) => 1e3,
         ("M", false) => 1e6,
         ("G", false) => 1e9,
         ("T", false) => 1e12,

@@ -4,6 +4,7 @@
 use crate::cluster::kinds::{Condition, Deployment, Node, Pod, State};
 use std::any::Any;
 use std::collections::HashMap;
+use std::cmp::Reverse;
 use std::sync::Arc;
 use wire::object::Finding;
 use wire::{Level, Millis, Say};
@@ -37,7 +38,7 @@ pub fn of(object: &dyn Any) -> Vec<Found> {
     } else {
         Vec::new()
     };
-    found.sort_by(|a, b| b.level.cmp(&a.level));
+    found.sort_by_key(|finding| Reverse(finding.level));
     found
 }
 

@@ -63,8 +63,11 @@ pub(super) struct Shared {
     /// rows never takes the thread another one's socket is served on.
     pub(super) desks: Semaphore,
     sessions: Mutex<HashMap<u64, u32>>,
-    kept: Mutex<HashMap<(u64, Sub, u32), (Instant, wire::View, Shown)>>,
+    kept: Mutex<HashMap<(u64, Sub, u32), Kept>>,
 }
+
+/// A view whose connection broke: since when, what it asks for, and what was shown.
+type Kept = (Instant, wire::View, Shown);
 
 /// The tables' shared sort values.
 #[derive(Debug, Default)]

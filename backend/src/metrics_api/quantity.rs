@@ -24,7 +24,7 @@ fn spell(mut value: u64, base: u64, suffixes: &[&str]) -> String {
         return format!("{value}{first}");
     }
     let mut suffix = 0;
-    while value % base == 0 && suffix + 1 < suffixes.len() {
+    while value.is_multiple_of(base) && suffix + 1 < suffixes.len() {
         value /= base;
         suffix += 1;
     }

@@ -135,9 +135,10 @@ pub(crate) fn Login(done: impl Fn(Session) + Copy + Send + Sync + 'static) -> im
                                 Some(start) => (rest.get(..start).unwrap_or_default().to_owned(), rest.get(start..).map(ToOwned::to_owned)),
                                 None => (rest, None),
                             };
+                            let code = say.code.clone();
                             let owner = Some(say.arg("sub").to_owned()).filter(|sub| !sub.is_empty());
                             view! {
-                                <div class="verdict" data-code=say.code.clone()><b>{head}</b>
+                                <div class="verdict" data-code=code><b>{head}</b>
                                     {owner.map(|owner| view! { <p>{text("It belongs to")}" "<span class="mono">{owner}</span></p> })}
                                     <p>{rest}</p>
                                     {command.map(|command| view! { <div class="rules">{command}</div> })}

@@ -28,7 +28,7 @@ pub(crate) fn Drawer(kind: Kind, namespace: String, name: String) -> impl IntoVi
     let nav = expect_context::<Nav>();
     let known = RwSignal::new(Known::Loading);
     let yaml = RwSignal::new(false);
-    let (space, title) = (namespace.clone(), name.clone());
+    let (space, title, label) = (namespace.clone(), name.clone(), name.clone());
     let view = View::Object { kind, namespace: namespace.clone(), name: name.clone() };
     link::watch(
         move || view.clone(),
@@ -57,7 +57,7 @@ pub(crate) fn Drawer(kind: Kind, namespace: String, name: String) -> impl IntoVi
     let never = Say::new("E-NEVER").with("kind", kind.name()).with("name", &*name).with("namespace", &*namespace);
     let asked = (namespace.clone(), name.clone());
     view! {
-        <aside class="drawer" aria-label=title.clone()>
+        <aside class="drawer" aria-label=label>
             <div class="top">
                 <div class="crumb"><a href=move || nav.href(kind.word())>{text(plural(kind))}</a>" / "<span>{space}</span>
                     <button class="dim push" on:click=move |_| close()>{text("Esc closes")}</button></div>

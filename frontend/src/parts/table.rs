@@ -172,7 +172,7 @@ fn Line(
     }).collect_view();
     view! {
         <a class="tr" role="row" tabindex="-1" aria-rowindex=move || (place.get() + 2).to_string() href=move || nav.href(&path)
-            class:on=move || selected.get() class:cursor=move || cursor.get() == place.get() && cursor.get() > 0
+            class:on=move || selected.get() class:cursor=move || { let at = cursor.get(); at != 0 && at == place.get() }
             aria-selected=move || selected.get().to_string()
             on:click=move |_| cursor.set(place.get_untracked())
             style:top=move || format!("{}px", f64::from(place.get()) * height.get())>

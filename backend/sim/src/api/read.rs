@@ -100,8 +100,8 @@ fn list(
     }
     if form == Form::Table {
         let now = shared.clock.now();
-        let rows = objects.iter().map(|object| table::row(object, now)).collect();
-        return Ok(json(StatusCode::OK, &table::table(target.kind, rows, &version.to_string(), &continues)));
+        let rows: Vec<Value> = objects.iter().map(|object| table::row(object, now)).collect();
+        return Ok(json(StatusCode::OK, &table::table(target.kind, &rows, &version.to_string(), &continues)));
     }
     let spec = target.kind.spec();
     let mut meta = json!({"resourceVersion": version.to_string()});
@@ -302,7 +302,7 @@ impl Watch {
         }
         let spec = self.kind.spec();
         let object = match self.form {
-            Form::Table => table::table(self.kind, Vec::new(), &self.version.to_string(), ""),
+            Form::Table => table::table(self.kind, &[], &self.version.to_string(), ""),
             Form::Metadata => {
                 json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
             }

@@ -27,7 +27,7 @@ impl Form {
         match self {
             Self::Whole => object.value(),
             Self::Metadata => metadata(&object.value()),
-            Self::Table => table(object.kind, vec![row(object, now)], &object.version.to_string(), ""),
+            Self::Table => table(object.kind, &[row(object, now)], &object.version.to_string(), ""),
         }
     }
 }
@@ -36,7 +36,7 @@ fn metadata(value: &Value) -> Value {
     json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": value["metadata"]})
 }
 
-pub(crate) fn table(kind: Kind, rows: Vec<Value>, version: &str, continues: &str) -> Value {
+pub(crate) fn table(kind: Kind, rows: &[Value], version: &str, continues: &str) -> Value {
     let column = |name: &str| json!({"name": name, "type": "string", "format": if name == "Name" { "name" } else { "" }, "description": name, "priority": 0});
     let columns: Vec<Value> = names(kind).iter().map(|name| column(name)).collect();
     let mut meta = json!({"resourceVersion": version});
