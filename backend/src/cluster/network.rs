@@ -204,7 +204,8 @@ impl Decode for EndpointSlice {
             address_type: strings.text(str(&raw.address_type)),
             ports: each(raw.ports)
                 .map(|port| SlicePort {
-                    name: strings.word(some(&port.name)),
+                    // Empty is the name of a Service's only port; absent is no name at all.
+                    name: port.name.as_ref().map(|name| strings.text(name.as_str())),
                     protocol: strings.text(some(&port.protocol).unwrap_or("TCP")),
                     port: port.port,
                 })

@@ -22,6 +22,10 @@ const CREDIT: usize = 2;
 const VIEWS: usize = 16;
 /// Between two frames of a view.
 const PACE: Duration = Duration::from_millis(250);
+/// Between two frames of a view that is made of everything, also when the first of them said nothing new.
+const SLOW: Duration = Duration::from_secs(1);
+/// Changes are looked at this often at most, however many there are.
+const CALM: Duration = Duration::from_millis(50);
 /// Frames of a connection in a second, answers to the person apart.
 const FRAMES: usize = 10;
 /// Frames from the browser in a second.
@@ -94,7 +98,7 @@ impl Connection {
         let mut draining = parts.draining.clone();
         let mut pulse = self.pulse();
         let mut revoked = parts.authority.revoked();
-        let (mut ping, mut watched) = (Instant::now() + HEARTBEAT, true);
+        let (mut ping, mut watched, mut calm) = (Instant::now() + HEARTBEAT, true, Instant::now());
         let welcome = Server::Welcome {
             version: wire::VERSION,
             now: super::now(),
@@ -142,7 +146,7 @@ impl Connection {
                     None => Some(Close::Gone),
                 },
                 () = sleep_until(wake) => {}
-                () = pulse.moved(), if wake > now + PACE => {}
+                () = pulse.moved(calm), if wake > calm => calm = Instant::now() + CALM,
                 () = turned(&mut ended) => {}
                 () = turned(&mut draining) => {}
                 moved = revoked.changed(), if watched => {
@@ -313,13 +317,18 @@ impl Connection {
                     Some(fresh) => {
                         open.seq = seq;
                         open.unacked.push_back((seq, now));
-                        open.next = now + PACE;
+                        open.next = now + pace(&open.view);
                         open.answer = false;
                         self.sent.push_back(now);
                         frame = Some(fresh);
                     }
                     // Asked again until there is nothing left to say: usage comes after the rows.
-                    None => open.version = Some(version),
+                    None => {
+                        open.version = Some(version);
+                        if pace(&open.view) > PACE {
+                            open.next = now + pace(&open.view);
+                        }
+                    }
                 }
             }
             for frame in frames {
@@ -369,6 +378,13 @@ impl Connection {
     }
 }
 
+fn pace(view: &View) -> Duration {
+    match view {
+        View::Overview { .. } | View::Namespaces => SLOW,
+        View::Table(_) | View::Chart(_) | View::Object { .. } | View::Map { .. } => PACE,
+    }
+}
+
 fn lacking(view: &View) -> Say {
     match view {
         View::Table(ask) => denied("list", ask.kind.resource()),
@@ -393,7 +409,9 @@ async fn turned(flag: &mut watch::Receiver<bool>) {
 struct Pulse(Vec<watch::Receiver<u64>>);
 
 impl Pulse {
-    async fn moved(&mut self) {
+    /// Resolves at the first change there was or will be, not before `calm`.
+    async fn moved(&mut self, calm: Instant) {
+        sleep_until(calm).await;
         while !self.0.is_empty() {
             let waits = self.0.iter_mut().map(|receiver| Box::pin(receiver.changed()));
             let (result, at, _) = futures::future::select_all(waits).await;

@@ -4,6 +4,7 @@
 //! is queued per change: a browser that slept an hour costs what one costs that slept a second. Everything that leaves
 //! went through a [`Permitted`](crate::session::Permitted). Costs O(browsers × window), plus the shared [`order::Board`]s.
 
+mod charts;
 pub mod connection;
 pub mod diff;
 pub mod door;
@@ -14,7 +15,9 @@ mod object;
 pub mod order;
 mod overview;
 mod permits;
+pub mod requests;
 mod socket;
+mod steps;
 pub mod table;
 mod verdicts;
 mod views;

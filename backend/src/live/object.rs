@@ -3,15 +3,16 @@
 use super::findings;
 use super::hub::Shared;
 use super::permits::Sight;
-use super::views::{rule, scope_of};
-use crate::cluster::Objects;
+use super::views::scope_of;
+use crate::cluster::{Objects, Sync};
 use crate::cluster::kinds::{Container, Deployment, Node, Pod, ReplicaSet, Role, Service, State};
 use crate::printers::Printer;
+use crate::session::Permitted;
+use crate::session::gate::denied;
 use std::any::Any;
-use wire::chart::{Mark, Metric, Rule, Target};
 use wire::object::{Condition, EventLine, Exit, Fact, Object, Value};
 use wire::table::Cell;
-use wire::{Kind as K, Level, Millis, Ref, Say};
+use wire::{Kind as K, Level, Millis, Ref};
 
 /// Events shown of an object.
 const EVENTS: usize = 100;
@@ -19,12 +20,11 @@ const EVENTS: usize = 100;
 /// The last state of an object somebody looks at: shown when it is gone.
 pub(super) type Seen = Object;
 
-/// The object, or its last state with the time it went; nothing when the person may not see it any more.
-pub(super) fn seen(seen: &mut Option<Box<Seen>>, found: Option<Object>, now: Millis, hidden: bool) -> Option<Object> {
-    match (found, hidden) {
-        (_, true) => *seen = None,
-        (Some(object), false) => *seen = Some(Box::new(object)),
-        (None, false) => {
+/// The object, or its last state with the time it went, for who may see it.
+pub(super) fn seen(seen: &mut Option<Box<Seen>>, found: Option<Object>, now: Millis) -> Option<Object> {
+    match found {
+        Some(object) => *seen = Some(Box::new(object)),
+        None => {
             if let Some(last) = seen {
                 last.gone.get_or_insert(now);
             }
@@ -33,7 +33,7 @@ pub(super) fn seen(seen: &mut Option<Box<Seen>>, found: Option<Object>, now: Mil
     seen.as_deref().cloned()
 }
 
-/// The page of an object that may be seen.
+/// The page of an object that may be seen. What its permit alone does not cover is released into it by its own.
 pub(super) fn page<T: Printer>(shared: &Shared, object: &T, sight: &Sight, now: Millis) -> Object {
     let meta = object.meta();
     let any: &dyn Any = object;
@@ -88,7 +88,8 @@ pub(super) fn page<T: Printer>(shared: &Shared, object: &T, sight: &Sight, now: 
         page.findings.extend(told.of(meta).cloned());
         (level, word) = told.state(meta, (level, word));
         if told.scopes.iter().all(|scope| scope.allows(&meta.namespace)) {
-            page.reach = shared.parts.topology.reach(&visible(shared, sight, &space), service);
+            let visible = visible(shared, sight, &space);
+            page.reach = visible.map(|visible| shared.parts.topology.reach(&visible, service)).release();
         }
     }
     page.level = level;
@@ -238,51 +239,22 @@ fn container(one: &Container) -> wire::object::Container {
     }
 }
 
-/// A chart's levels and marks. The caller holds the object's own permit.
-pub(super) fn levels(shared: &Shared, target: &Target, metric: Metric) -> (Vec<Rule>, Vec<Mark>) {
-    let objects = &shared.parts.objects;
-    let (mut rules, mut marks) = (Vec::new(), Vec::new());
-    match target {
-        Target::Namespace(_) => {}
-        Target::Cluster => {
-            let nodes = objects.nodes.snapshot();
-            let cpu = nodes.iter().filter_map(|node| node.allocatable.cpu).sum();
-            let memory = nodes.iter().filter_map(|node| node.allocatable.memory).sum();
-            rules.extend(rule("allocatable", "", metric, Some(cpu), Some(memory)));
-        }
-        Target::Node(name) => {
-            let node = objects.nodes.get("", name);
-            rules.extend(
-                node.and_then(|node| rule("allocatable", "", metric, node.allocatable.cpu, node.allocatable.memory)),
-            );
-        }
-        Target::Pod(namespace, name) => {
-            let pod = objects.pods.get(namespace, name);
-            for one in pod.iter().flat_map(|pod| pod.containers.iter()) {
-                rules.extend(rule("request", &one.name, metric, one.cpu_request.map(u64::from), one.memory_request));
-                rules.extend(rule("limit", &one.name, metric, one.cpu_limit.map(u64::from), one.memory_limit));
-                let Some(end) = one.status.as_ref().and_then(|status| status.last.as_ref()) else { continue };
-                let Some(at) = end.finished else { continue };
-                let oom = end.reason.as_deref() == Some("OOMKilled");
-                let say = Say::new(if oom { "MARK_OOM" } else { "MARK_RESTART" }).with("container", &*one.name);
-                marks.push(Mark { at, say: say.with("exit", end.exit_code.to_string()) });
-            }
-        }
-    }
-    (rules, marks)
-}
-
-/// The objects a person may see in a scope, as caches of their own.
-pub(super) fn visible(shared: &Shared, sight: &Sight, asked: &[String]) -> Objects {
-    let (all, seen) = (&shared.parts.objects, Objects::default());
+/// The objects a person may see in a scope, as caches of their own. What they may not see at all is said to be missing.
+pub(super) fn visible(shared: &Shared, sight: &Sight, asked: &[String]) -> Permitted<Objects> {
+    let all = &shared.parts.objects;
+    let mut permitted = Permitted::nothing().map(|()| Objects::default());
     macro_rules! copy {
         ($($field:ident: $kind:ident),*) => {$(
             let snapshot = all.$field.snapshot();
             let scope = sight.list(K::$kind, scope_of(K::$kind, asked));
-            let objects = scope.filter(&snapshot).map(|objects| objects.into_iter().map(|one| (**one).clone()).collect());
-            seen.$field.replace(objects.release());
+            permitted = permitted.and(scope.filter(&snapshot)).map(|(seen, objects)| {
+                seen.$field.replace(objects.into_iter().map(|one| (**one).clone()).collect());
+                let hidden = Sync::Denied(denied("list", K::$kind.resource()).with("kind", K::$kind.resource()));
+                seen.$field.set_sync(if scope.is_empty() { hidden } else { all.$field.sync() });
+                seen
+            });
         )*};
     }
     copy!(nodes: Node, pods: Pod, replica_sets: ReplicaSet, deployments: Deployment, services: Service, endpoint_slices: EndpointSlice);
-    seen
+    permitted
 }

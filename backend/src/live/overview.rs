@@ -4,9 +4,9 @@ use super::findings::{self, Found};
 use super::hub::Shared;
 use super::order::State;
 use super::permits::Sight;
+use super::requests::asked;
 use super::views::scope_of;
 use crate::cluster::Cache;
-use crate::cluster::kinds::Role;
 use crate::printers::Printer;
 use crate::session::gate::Resource;
 use crate::session::{Permitted, Scope};
@@ -26,16 +26,16 @@ const HOUR: Millis = 3_600_000;
 const UNKNOWN: Gauge = Gauge { used: f64::NAN, requested: f64::NAN, allocatable: f64::NAN, capacity: f64::NAN };
 
 /// The first page of a scope.
-pub(super) fn overview(shared: &Shared, sight: &Sight, asked: &[String], now: Millis) -> Permitted<Overview> {
+pub(super) fn overview(shared: &Shared, sight: &Sight, spaces: &[String], now: Millis) -> Permitted<Overview> {
     let (objects, history) = (&shared.parts.objects, &shared.parts.history);
-    let scope = |kind: Kind| sight.list(kind, scope_of(kind, asked));
+    let scope = |kind: Kind| sight.list(kind, scope_of(kind, spaces));
     let (pods, nodes) = (objects.pods.snapshot(), objects.nodes.snapshot());
     let (deployments, services) = (objects.deployments.snapshot(), objects.services.snapshot());
     // Nodes have no namespaces: all of them, or none.
     let sees_nodes = scope(Kind::Node) == Scope::All;
     let usage = sees_nodes && !sight.list(Resource::NODE_METRICS, &[]).is_empty();
-    let used = used(shared, sight, asked, usage, now);
-    let told = shared.told(sight, asked);
+    let used = used(shared, sight, spaces, usage, now);
+    let told = shared.told(sight, spaces);
     let workloads = scope(Kind::Deployment).filter(&deployments).and(scope(Kind::Service).filter(&services));
     let permitted = scope(Kind::Pod).filter(&pods).and(scope(Kind::Node).filter(&nodes)).and(workloads);
     permitted.map(|((pods, nodes), (deployments, services))| {
@@ -63,15 +63,9 @@ pub(super) fn overview(shared: &Shared, sight: &Sight, asked: &[String], now: Mi
             let last = |end: Millis| now - end < HOUR;
             let ended = pod.containers.iter().filter_map(|one| one.status.as_ref()?.last.as_ref()?.finished);
             restarts += number(ended.filter(|end| last(*end)).count());
-            if matches!(&*pod.phase, "Succeeded" | "Failed") {
-                continue; // holds nothing of its node any more
-            }
+            let Some((cpu, memory)) = asked(pod) else { continue };
             let node = on.entry(pod.node.as_deref().unwrap_or_default()).or_default();
-            node.0 += 1;
-            for one in pod.containers.iter().filter(|one| one.role != Role::Init) {
-                node.1 += one.cpu_request.map_or(0.0, f64::from);
-                node.2 += one.memory_request.map_or(0.0, |bytes| bytes as f64);
-            }
+            *node = (node.0 + 1, node.1 + cpu as f64, node.2 + memory as f64);
         }
         tally.sort_by(|a, b| (b.level, &a.word).cmp(&(a.level, &b.word)));
         let tile = |node: &Arc<crate::cluster::kinds::Node>| {
@@ -127,23 +121,23 @@ pub(super) fn overview(shared: &Shared, sight: &Sight, asked: &[String], now: Mi
             restarts,
             kubelets: sees_nodes.then(|| shared.parts.coverage.answering()),
             own: (f32::NAN, f32::NAN),
-            scope: (number(if asked.is_empty() { names.len() } else { asked.len() }), *all && asked.is_empty()),
+            scope: (number(if spaces.is_empty() { names.len() } else { spaces.len() }), *all && spaces.is_empty()),
         }
     })
 }
 
 /// Millicores and bytes in use: by all nodes for who sees all of them and all pods, otherwise by the pods of the
 /// namespaces where both pods and their usage may be seen.
-fn used(shared: &Shared, sight: &Sight, asked: &[String], nodes: bool, now: Millis) -> (f64, f64) {
-    let scopes = [sight.list(Kind::Pod, asked), sight.list(Resource::POD_METRICS, asked)];
+fn used(shared: &Shared, sight: &Sight, spaces: &[String], nodes: bool, now: Millis) -> (f64, f64) {
+    let scopes = [sight.list(Kind::Pod, spaces), sight.list(Resource::POD_METRICS, spaces)];
     let history = &shared.parts.history;
     if nodes && scopes.iter().all(|scope| *scope == Scope::All) {
         return (history.total(None, Metric::Cpu, now), history.total(None, Metric::Memory, now));
     }
-    let names: Vec<Arc<str>> = if asked.is_empty() {
+    let names: Vec<Arc<str>> = if spaces.is_empty() {
         sight.namespaces.0.clone()
     } else {
-        asked.iter().map(|name| Arc::from(name.as_str())).collect()
+        spaces.iter().map(|name| Arc::from(name.as_str())).collect()
     };
     let names: Vec<_> = names.into_iter().filter(|name| scopes.iter().all(|scope| scope.allows(name))).collect();
     (history.total(Some(&names), Metric::Cpu, now), history.total(Some(&names), Metric::Memory, now))

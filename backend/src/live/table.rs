@@ -3,6 +3,7 @@
 use super::diff::diff;
 use super::filter::Filter;
 use super::order::{Board, Sort, State, Values};
+use super::requests::Requests;
 use super::verdicts::Told;
 use crate::cluster::kinds::{Node, Pod};
 use crate::history::Reader;
@@ -47,6 +48,8 @@ pub struct Source<'a, K> {
     pub usage: &'a Scope,
     /// How Services are, in their table.
     pub told: Option<&'a Told>,
+    /// What pods ask of nodes, in their table.
+    pub requests: Option<&'a Requests>,
 }
 
 /// A window, cut and ready.
@@ -264,7 +267,7 @@ impl Table {
                         (&*meta.namespace, &*meta.name).cmp(&(&*row.namespace, &*row.name))
                     })
                     && let Some(object) = source.objects.get(at)
-                    && let Some(usage) = usage(source.history, &**object, metric, now, SPARK)
+                    && let Some(usage) = usage(source, &**object, metric, now, SPARK)
                 {
                     values.push((row.key, usage));
                 }
@@ -298,15 +301,21 @@ fn used<K: Printer>(source: &Source<'_, K>, object: &Arc<K>, word: &str, now: Mi
     if !source.usage.allows(&object.meta().namespace) {
         return Sort::Missing; // an order is a value too
     }
-    match usage(source.history, &**object, metric, now, 1) {
+    match usage(source, &**object, metric, now, 1) {
         Some(usage) if !usage.used.is_nan() => Sort::Number(f64::from(usage.used)),
         Some(_) | None => Sort::Missing,
     }
 }
 
 /// Usage with what is asked for and allowed, of kinds that have any.
-fn usage<K: Printer>(history: &Reader, object: &K, metric: Metric, now: Millis, points: u16) -> Option<Usage> {
-    let object: &dyn Any = object;
+fn usage<K: Printer>(
+    source: &Source<'_, K>,
+    object: &K,
+    metric: Metric,
+    now: Millis,
+    points: u16,
+) -> Option<Usage> {
+    let (object, history): (&dyn Any, _) = (object, source.history);
     if let Some(pod) = object.downcast_ref::<Pod>() {
         let mut usage = history.pod(&pod.meta.namespace, &pod.meta.name, metric, now, points)?;
         (usage.request, usage.limit) = bounds(pod, metric);
@@ -315,6 +324,10 @@ fn usage<K: Printer>(history: &Reader, object: &K, metric: Metric, now: Millis, 
         let mut usage = history.node(&node.meta.name, metric, now, points)?;
         let allocatable = if metric == Metric::Cpu { node.allocatable.cpu } else { node.allocatable.memory };
         usage.limit = allocatable.map_or(f32::NAN, |value| value as f32);
+        // One point is for an order, which does not ask what is requested.
+        let requested = source.requests.filter(|_| points > 1).and_then(|requests| requests.of(&node.meta.name));
+        let requested = requested.map(|(cpu, memory)| if metric == Metric::Cpu { cpu } else { memory });
+        usage.request = requested.map_or(f32::NAN, |value| value as f32);
         Some(usage)
     } else {
         None

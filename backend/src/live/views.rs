@@ -2,21 +2,24 @@
 
 use super::hub::Shared;
 use super::object::{self, Seen};
+use super::charts;
 use super::overview;
 use super::permits::{Need, Sight};
+use super::requests::Requests;
+use super::steps::step;
 use super::table::{Source, Table};
 use crate::cluster::Sync;
 use crate::session::Permitted;
 use crate::session::gate::Resource;
-use wire::chart::{Chart, Metric, Rule, Target};
+use wire::chart::Target;
 use wire::{Kind, Millis, Say, Server, Sub, View, ViewState};
 
 /// What a browser was shown of a view.
 #[derive(Debug)]
 pub(super) enum Shown {
     Table(Table),
-    /// Views that are small enough to go whole: the last frame, numbered zero.
-    Whole(Option<Box<Server>>, Option<Box<Seen>>),
+    /// Views that are small enough to be made whole: the last frame's bytes, numbered zero.
+    Whole(Option<Box<[u8]>>, Option<Box<Seen>>),
 }
 
 /// What a Service's verdict is made of.
@@ -109,22 +112,29 @@ impl Shown {
                 let metrics = Resource { group: "metrics.k8s.io", plural: ask.kind.resource() };
                 let usage = sight.list(metrics, asked);
                 let told = (ask.kind == Kind::Service).then(|| shared.told(sight, asked));
+                let pods = || Requests::new(shared.parts.objects.pods.snapshot(), sight.list(Kind::Pod, &[]));
+                let requests = (ask.kind == Kind::Node).then(pods);
                 with_kind!(ask.kind, shared, |cache, board| {
                     let objects = cache.snapshot();
                     let history = &shared.parts.history;
-                    let (scope, usage, told) = (&scope, &usage, told.as_ref());
-                    let source = Source { objects: &objects, board, history, scope, usage, told };
+                    let (scope, usage, told, requests) = (&scope, &usage, told.as_ref(), requests.as_ref());
+                    let source = Source { objects: &objects, board, history, scope, usage, told, requests };
                     table.frame(&source, ask, (sub, seq, base), now)
                 })
             }
             (Self::Whole(last, seen), view) => {
-                let fresh = whole(shared, view, sight, sub, last.as_deref(), seen, now)?;
-                let fresh = fresh.release(); // compared only; what goes on is wrapped again by the frame's own scope
-                if last.as_deref() == Some(&fresh) {
-                    return None;
-                }
-                *last = Some(Box::new(fresh.clone()));
-                Some(Permitted::nothing().map(|()| numbered(fresh, seq)))
+                let stepwise = matches!(view, View::Chart(_) | View::Map { .. });
+                let before = last.as_deref().filter(|_| stepwise).and_then(|bytes| wire::decode(bytes).ok());
+                let fresh = whole(shared, view, sight, sub, before.as_ref(), seen, now)?;
+                let mut moved = false;
+                let frame = fresh.map(|fresh| {
+                    // Bytes are compared: an unknown number is not equal to itself.
+                    let bytes = wire::encode(&fresh).into_boxed_slice();
+                    moved = last.as_deref() != Some(&*bytes);
+                    *last = Some(bytes);
+                    step(before.as_ref(), fresh, (seq, base))
+                });
+                moved.then_some(frame)
             }
             (Self::Table(_), _) => None,
         }
@@ -146,17 +156,28 @@ pub(super) fn needs(view: &View) -> (Vec<Need>, bool) {
                 let metrics = Resource { group: "metrics.k8s.io", plural: ask.kind.resource() };
                 needs.push(Need::List(metrics, scope_of(ask.kind, &ask.namespaces).to_vec()));
             }
+            if ask.kind == Kind::Node {
+                needs.push(list(Kind::Pod, &[]));
+            }
             if ask.kind == Kind::Service {
                 needs.extend(VERDICT.map(|kind| list(kind, &ask.namespaces)));
             }
             (needs, false)
         }
         View::Chart(ask) => match &ask.target {
-            Target::Cluster => (vec![list(Kind::Node, &[]), Need::List(Resource::NODE_METRICS, Vec::new())], false),
+            Target::Cluster => (
+                vec![
+                    list(Kind::Node, &[]),
+                    Need::List(Resource::NODE_METRICS, Vec::new()),
+                    list(Kind::Pod, &[]),
+                ],
+                false,
+            ),
             Target::Node(name) => (
                 vec![
                     Need::Get(Kind::Node.into(), String::new(), name.clone()),
                     Need::Get(Resource::NODE_METRICS, String::new(), name.clone()),
+                    list(Kind::Pod, &[]),
                 ],
                 false,
             ),
@@ -241,57 +262,43 @@ pub(super) fn state(shared: &Shared, view: &View) -> ViewState {
     }
 }
 
+/// A view's frame, whole and numbered zero; derived from permits and from nothing else.
 fn whole(
     shared: &Shared,
     view: &View,
     sight: &Sight,
     sub: Sub,
-    last: Option<&Server>,
+    before: Option<&Server>,
     seen: &mut Option<Box<Seen>>,
     now: Millis,
 ) -> Option<Permitted<Server>> {
-    let nothing = Permitted::nothing();
     Some(match view {
         View::Table(_) => return None,
         View::Chart(ask) => {
-            let (needs, _) = needs(view);
-            let usage = needs.get(1).map(|need| sight.scope(need)).filter(|scope| !scope.is_empty());
-            let from = now - i64::from(ask.range_s.min(86_400)) * 1000;
-            let mut chart = Chart {
-                from,
-                step: 1000,
-                lines: Vec::new(),
-                rules: Vec::new(),
-                marks: Vec::new(),
-                newest: None,
-                problem: None,
-            };
-            if usage.is_some() {
-                chart = shared.parts.history.chart(&ask.target, ask.metric, from, now, ask.points.clamp(2, 4000));
-                if chart.newest.is_none() {
-                    chart.problem = Some(silence(shared, &ask.target));
-                }
-            } else {
-                chart.problem = Some(Say::new("M-NOPERM").with("resource", "metrics.k8s.io"));
-            }
-            (chart.rules, chart.marks) = object::levels(shared, &ask.target, ask.metric);
-            nothing.map(|()| Server::Chart { sub, seq: 0, chart })
+            charts::chart(shared, ask, sight, now)?.map(|chart| Server::Chart { sub, seq: 0, chart })
         }
         View::Object { kind, namespace, name } => {
-            let object = with_kind!(*kind, shared, |cache, _board| {
-                let scope = needs(view).0.first().map(|need| sight.scope(need));
-                let found = cache.get(namespace, name).and_then(|object| scope.and_then(|scope| scope.one(object)));
-                found.map(|found| found.map(|found| object::page(shared, &*found, sight, now)))
-            });
-            let object =
-                object::seen(seen, object.map(Permitted::release), now, sight.scope(needs(view).0.first()?).is_empty());
-            nothing.map(|()| Server::Object { sub, seq: 0, object })
+            let scope = sight.scope(needs(view).0.first()?);
+            with_kind!(*kind, shared, |cache, _board| {
+                let found = cache.get(namespace, name);
+                if scope.allows(namespace) {
+                    let found = scope.filter(found.as_slice());
+                    let page = found.map(|found| found.first().map(|found| object::page(shared, &***found, sight, now)));
+                    page.map(|page| Server::Object { sub, seq: 0, object: object::seen(seen, page, now) })
+                } else {
+                    *seen = None;
+                    Permitted::nothing().map(|()| Server::Object { sub, seq: 0, object: None })
+                }
+            })
         }
         View::Map { namespaces } => {
+            let previous = if let Some(Server::Map { map, .. }) = before { Some(map) } else { None };
             let visible = object::visible(shared, sight, namespaces);
-            let previous = if let Some(Server::Map { map, .. }) = last { Some(map) } else { None };
-            let map = shared.parts.topology.map(&visible, previous);
-            nothing.map(|()| Server::Map { sub, seq: 0, map })
+            visible.map(|visible| shared.parts.topology.map(&visible, previous)).map(|map| Server::Map {
+                sub,
+                seq: 0,
+                map,
+            })
         }
         View::Overview { namespaces } => {
             let overview = overview::overview(shared, sight, namespaces, now);
@@ -319,41 +326,4 @@ pub(super) fn node(shared: &Shared, view: &View) -> Option<String> {
         },
         View::Object { .. } | View::Table(_) | View::Map { .. } | View::Overview { .. } | View::Namespaces => None,
     }
-}
-
-/// Why a target has no samples.
-fn silence(shared: &Shared, target: &Target) -> Say {
-    let node = match target {
-        Target::Node(name) => Some(name.clone()),
-        Target::Pod(namespace, name) => match shared.parts.objects.pods.get(namespace, name) {
-            Some(pod) if &*pod.phase == "Pending" => {
-                return Say::new("M-PENDING").with("reason", pod.reason.as_deref().unwrap_or("Pending"));
-            }
-            Some(pod) => pod.node.as_deref().map(Into::into),
-            None => None,
-        },
-        Target::Cluster | Target::Namespace(_) => None,
-    };
-    let problem = node.as_deref().and_then(|node| shared.parts.coverage.get(node)).and_then(|known| known.problem);
-    match (node, problem) {
-        (Some(node), Some(say)) => Say::new("M-SCRAPE").with("node", node).with("reason", say.code),
-        _ => Say::new("M-WAIT").with("s", (shared.parts.resolution / 500).to_string()),
-    }
-}
-
-fn numbered(frame: Server, number: u32) -> Server {
-    match frame {
-        Server::Chart { sub, chart, .. } => Server::Chart { sub, seq: number, chart },
-        Server::Object { sub, object, .. } => Server::Object { sub, seq: number, object },
-        Server::Map { sub, map, .. } => Server::Map { sub, seq: number, map },
-        Server::Overview { sub, overview, .. } => Server::Overview { sub, seq: number, overview },
-        Server::Namespaces { sub, namespaces, .. } => Server::Namespaces { sub, seq: number, namespaces },
-        other => other,
-    }
-}
-
-/// A rule of a chart in the metric's unit.
-pub(super) fn rule(word: &str, label: &str, metric: Metric, cpu: Option<u64>, memory: Option<u64>) -> Option<Rule> {
-    let value = if metric == Metric::Cpu { cpu } else { memory }?;
-    Some(Rule { word: word.into(), label: label.into(), value: value as f64 })
 }

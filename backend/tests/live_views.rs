@@ -1,0 +1,201 @@
+//! What the views are made of: Services' verdicts, charts' rules, maps' differences, and nobody else's data.
+
+mod live;
+
+use live::{Place, news, open, say};
+use serde_json::{Value, json};
+use wire::chart::{ChartAsk, Metric, Target};
+use wire::overview::Attention;
+use wire::table::{Row, TableAsk};
+use wire::{Browser, Kind, Level, Server, Sub, View};
+
+fn pod(namespace: &str, name: &str, app: &str, node: &str) -> Value {
+    json!({"kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "uid": name, "labels": {"app": app},
+            "creationTimestamp": "2026-11-25T10:00:00Z"},
+        "spec": {"nodeName": node, "containers": [{"name": "web", "image": "web",
+            "resources": {"requests": {"cpu": "100m", "memory": "1Mi"}}}]},
+        "status": {"phase": "Running", "podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}})
+}
+
+fn service(namespace: &str, name: &str, app: &str) -> Value {
+    json!({"kind": "Service", "metadata": {"name": name, "namespace": namespace, "uid": format!("{namespace}-{name}")},
+        "spec": {"type": "ClusterIP", "clusterIP": "10.96.0.9", "clusterIPs": ["10.96.0.9"], "ipFamilies": ["IPv4"],
+            "selector": {"app": app}, "ports": [{"port": 80, "targetPort": 8080, "protocol": "TCP"}]}})
+}
+
+fn slice(namespace: &str, of: &str, ready: &[bool]) -> Value {
+    let ends: Vec<Value> = ready
+        .iter()
+        .zip(1..)
+        .map(|(ready, at)| json!({"addresses": [format!("10.0.0.{at}")], "conditions": {"ready": ready}}))
+        .collect();
+    json!({"kind": "EndpointSlice", "addressType": "IPv4", "endpoints": ends,
+        "metadata": {"name": format!("{of}-1"), "namespace": namespace, "uid": format!("{of}-1"),
+            "labels": {"kubernetes.io/service-name": of}},
+        "ports": [{"name": "", "port": 8080, "protocol": "TCP"}]})
+}
+
+fn node(name: &str, ready: &str) -> Value {
+    json!({"kind": "Node", "metadata": {"name": name, "uid": name},
+        "status": {"allocatable": {"cpu": "2", "memory": "2Mi"}, "capacity": {"cpu": "4", "memory": "4Mi"},
+            "conditions": [{"type": "Ready", "status": ready, "reason": "KubeletReady", "message": "",
+                "lastTransitionTime": "2026-11-25T10:00:00Z"}]}})
+}
+
+/// One Service that answers, one in part, one that does not.
+async fn shop() -> Place {
+    let place = Place::new().await;
+    place.apply(&[
+        node("n1", "True"),
+        pod("shop", "web-1", "web", "n1"),
+        service("shop", "web", "web"),
+        slice("shop", "web", &[true]),
+        service("shop", "half", "web"),
+        slice("shop", "half", &[true, false]),
+        service("shop", "wrong", "wbe"),
+        slice("shop", "wrong", &[]),
+    ]);
+    place
+}
+
+fn services() -> View {
+    let (namespaces, filter, sort) = (Vec::new(), String::new(), Vec::new());
+    View::Table(TableAsk { kind: Kind::Service, namespaces, filter, sort, start: 0, count: 60 })
+}
+
+async fn overview(place: &Place) -> wire::overview::Overview {
+    let mut socket = place.enter(Vec::new()).await;
+    match open(&mut socket, 1, View::Overview { namespaces: Vec::new() }).await {
+        Server::Overview { overview, .. } => overview,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn levels(place: &Place) -> Vec<(String, Level)> {
+    let mut socket = place.enter(Vec::new()).await;
+    match open(&mut socket, 1, services()).await {
+        Server::Page { rows, .. } => rows.into_iter().map(|Row { name, level, .. }| (name, level)).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn found<'a>(all: &'a [Attention], name: &str) -> Option<&'a Attention> {
+    all.iter().find(|one| one.at.name == name)
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_needs_a_person_everywhere() {
+    let place = shop().await;
+    let page = overview(&place).await;
+    let wrong = found(&page.attention, "wrong").unwrap();
+    assert_eq!((wrong.level, wrong.say.code.as_str(), wrong.say.arg("selector")), (Level::Bad, "S_NOMATCH", "app=wbe"));
+    let half = found(&page.attention, "half").unwrap();
+    assert_eq!((half.level, half.say.code.as_str()), (Level::Warn, "S_PARTIAL"), "{half:?}");
+    assert_eq!(found(&page.attention, "web"), None);
+    let expected = [("half", Level::Warn), ("web", Level::Good), ("wrong", Level::Bad)];
+    assert_eq!(levels(&place).await, expected.map(|(name, level)| (name.to_owned(), level)));
+    let mut socket = place.enter(Vec::new()).await;
+    let Server::Namespaces { namespaces, .. } = open(&mut socket, 1, View::Namespaces).await else { panic!() };
+    assert!(namespaces.counts.contains(&("service".into(), 3, 2)), "{:?}", namespaces.counts);
+    let view = View::Object { kind: Kind::Service, namespace: "shop".into(), name: "wrong".into() };
+    let Server::Object { object: Some(object), .. } = open(&mut socket, 2, view).await else { panic!() };
+    assert_eq!((object.level, object.findings[0].say.code.as_str()), (Level::Bad, "S_NOMATCH"));
+}
+
+#[tokio::test]
+async fn a_verdict_is_told_to_nobody_who_may_not_see_what_it_is_made_of() {
+    for closed in ["pods", "endpointslices"] {
+        let place = shop().await;
+        place.house.closed.lock().unwrap().push(closed);
+        assert!(levels(&place).await.iter().all(|(_, level)| *level == Level::Good), "without {closed}");
+        assert_eq!(found(&overview(&place).await.attention, "wrong"), None, "without {closed}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_ready_says_since_when_and_whom_it_takes_along() {
+    let place = shop().await;
+    place.apply(&[node("n2", "Unknown"), pod("bank", "till", "till", "n2")]);
+    let page = overview(&place).await;
+    let node = found(&page.attention, "n2").unwrap();
+    let since = "2026-11-25T10:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond();
+    assert_eq!(node.since, since);
+    assert_eq!((node.say.arg("count"), node.say.arg("pods")), ("1", "bank/till"));
+}
+
+#[tokio::test]
+async fn a_map_goes_on_with_differences_and_says_what_may_not_be_seen() {
+    let place = shop().await;
+    let mut socket = place.enter(Vec::new()).await;
+    let Server::Map { seq, mut map, .. } = open(&mut socket, 1, View::Map { namespaces: Vec::new() }).await else {
+        panic!("not a map")
+    };
+    assert_eq!((map.tally.answering, map.tally.partial, map.tally.broken), (1, 1, 1));
+    say(&mut socket, &Browser::Ack { sub: Sub(1), seq }).await;
+    place.apply(&[slice("shop", "wrong", &[true])]);
+    let Ok(Server::MapDiff { base, diff, .. }) = news(&mut socket).await else { panic!("not a difference") };
+    assert_eq!(base, seq);
+    backend::topology::map::apply(&mut map, &diff);
+    assert_eq!((map.tally.answering, map.tally.broken), (2, 0));
+    place.house.closed.lock().unwrap().push("nodes");
+    let mut socket = place.enter(Vec::new()).await;
+    let Server::Map { map, .. } = open(&mut socket, 1, View::Map { namespaces: Vec::new() }).await else {
+        panic!("not a map")
+    };
+    assert!(map.missing.iter().any(|say| say.arg("resource") == "nodes"), "{:?}", map.missing);
+}
+
+async fn rules(place: &Place, target: Target) -> Vec<(String, f64)> {
+    let mut socket = place.enter(Vec::new()).await;
+    let view = View::Chart(ChartAsk { target, metric: Metric::Cpu, range_s: 900, points: 100 });
+    match open(&mut socket, 1, view).await {
+        Server::Chart { chart, .. } => chart.rules.into_iter().map(|rule| (rule.word, rule.value)).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_unfinished_pods_request_is_a_rule_for_who_may_list_them() {
+    let place = shop().await;
+    let mut done = pod("shop", "done", "web", "n1");
+    done["status"]["phase"] = "Succeeded".into();
+    place.apply(&[node("n2", "True"), pod("bank", "till", "till", "n2"), done]);
+    let words = |allocatable: f64, requested: f64| {
+        vec![("allocatable".to_owned(), allocatable), ("requested".to_owned(), requested)]
+    };
+    assert_eq!(rules(&place, Target::Cluster).await, words(4000.0, 200.0));
+    assert_eq!(rules(&place, Target::Node("n2".into())).await, words(2000.0, 100.0));
+    *place.house.only.lock().unwrap() = Some(vec!["shop"]);
+    assert_eq!(rules(&place, Target::Cluster).await, words(4000.0, 100.0));
+    place.house.closed.lock().unwrap().push("pods");
+    assert_eq!(rules(&place, Target::Cluster).await, words(4000.0, 0.0)[..1]);
+}
+
+#[tokio::test]
+async fn cluster_wide_numbers_are_only_for_who_lists_nodes() {
+    let place = shop().await;
+    place.house.closed.lock().unwrap().push("nodes");
+    let page = overview(&place).await;
+    assert!(page.cpu.allocatable.is_nan() && page.cpu.capacity.is_nan());
+    assert_eq!((page.nodes, page.kubelets, page.nodes_total, page.cpu.requested), (None, None, 0, 100.0));
+}
+
+#[tokio::test]
+async fn an_overview_comes_at_most_once_a_second() {
+    let place = shop().await;
+    let mut socket = place.enter(Vec::new()).await;
+    let start = tokio::time::Instant::now();
+    let mut seq = match open(&mut socket, 1, View::Overview { namespaces: Vec::new() }).await {
+        Server::Overview { seq, .. } => seq,
+        other => panic!("{other:?}"),
+    };
+    for count in 1_u32..3 {
+        say(&mut socket, &Browser::Ack { sub: Sub(1), seq }).await;
+        place.apply(&[pod("shop", &format!("more-{count}"), "web", "n1")]);
+        let Ok(Server::Overview { overview, seq: next, .. }) = news(&mut socket).await else { panic!("no overview") };
+        assert_eq!(overview.pods_total, 1 + count);
+        seq = next;
+    }
+    assert!(start.elapsed() >= std::time::Duration::from_secs(2), "{:?}", start.elapsed());
+}
