@@ -321,13 +321,14 @@ fn ready(plane: &Plane, objects: &cluster::Objects) -> watch::Receiver<bool> {
     let (nodes, pods) = (objects.nodes.clone(), objects.pods.clone());
     plane.spawn("ready", |stop| async move {
         let read = async {
-            for mut version in [nodes.version(), pods.version()] {
-                let known = || {
-                    let reading = |sync| matches!(sync, cluster::Sync::Loading(_) | cluster::Sync::Off);
-                    !reading(nodes.sync()) && !reading(pods.sync())
-                };
+            let (mut node_versions, mut pod_versions) = (nodes.version(), pods.version());
+            let reading = |sync| matches!(sync, cluster::Sync::Loading(_) | cluster::Sync::Off);
+            while reading(nodes.sync()) || reading(pods.sync()) {
                 // The caches outlive this task; their end would be the process' end.
-                let _ = version.wait_for(|_| known()).await;
+                let _ = tokio::select! {
+                    change = node_versions.changed() => change,
+                    change = pod_versions.changed() => change,
+                };
             }
             sender.send_replace(true);
             sender.closed().await;
