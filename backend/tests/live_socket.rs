@@ -1,10 +1,4 @@
 //! The live link keeps its promises to a browser over a real socket: order, credits, limits, resumption, rights.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests; clippy.toml lets off only the tests themselves"
-)]
 
 mod live;
 

@@ -122,7 +122,7 @@ mod steps_tests {
         let before = Server::Map { sub: SUB, seq: 0, map: old.clone() };
         let to = |map: &Map| step(Some(&before), Server::Map { sub: SUB, seq: 0, map: map.clone() }, (8, 7));
         let Server::MapDiff { base: 7, seq: 8, diff, .. } = to(&new) else { panic!("not a difference") };
-        let mut shown = old.clone();
+        let mut shown = old;
         map::apply(&mut shown, &diff);
         assert_eq!(shown, new);
         let crowd = Server::Map { sub: SUB, seq: 0, map: drawn(&["a"; 60]) };

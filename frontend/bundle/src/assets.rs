@@ -11,7 +11,12 @@ use std::path::Path;
 const WORTH: usize = 64;
 
 /// Writes everything below `dist`; returns name, size and brotli size of what the first load fetches.
-pub(crate) fn write(assets: &Path, dist: &Path, glue: &str, wasm: &[u8]) -> anyhow::Result<Vec<(String, usize, usize)>> {
+pub(crate) fn write(
+    assets: &Path,
+    dist: &Path,
+    glue: &str,
+    wasm: &[u8],
+) -> anyhow::Result<Vec<(String, usize, usize)>> {
     let mut names = BTreeMap::new();
     let mut sizes = Vec::new();
     let mut put = |slot: &str, name: &str, content: &[u8]| -> anyhow::Result<()> {
