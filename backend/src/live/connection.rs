@@ -286,7 +286,12 @@ impl Connection {
 
     /// Takes what the API server said; `None`: the question itself failed.
     fn answered(&mut self, answer: Option<Answer>) -> Option<Close> {
-        match answer? {
+        let Some(answer) = answer else {
+            // Which one is not known: all are asked again.
+            self.views.values_mut().for_each(|open| open.asking = None);
+            return None;
+        };
+        match answer {
             Answer::Yaml(ask, text) => {
                 self.yamls = self.yamls.saturating_sub(1);
                 // Read with the person's own credential: the API server's answer to them is the permit.
