@@ -1,10 +1,4 @@
 //! The live link keeps its promises to a browser over a real socket: order, credits, limits, resumption, rights.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests; clippy.toml lets off only the tests themselves"
-)]
 
 mod live;
 
@@ -135,7 +129,8 @@ async fn a_slow_api_server_holds_up_its_view_and_not_the_connection() {
     let place = Place::new().await;
     place.put(1, "shop");
     let mut socket = place.enter(Vec::new()).await;
-    let yaml = |ask, name: &str| Browser::Yaml { ask, kind: Kind::Namespace, namespace: String::new(), name: name.into() };
+    let yaml =
+        |ask, name: &str| Browser::Yaml { ask, kind: Kind::Namespace, namespace: String::new(), name: name.into() };
     say(&mut socket, &yaml(1, "never")).await;
     place.house.answering.send_replace(false);
     say(&mut socket, &Browser::Open { sub: Sub(1), view: table() }).await;

@@ -1,5 +1,13 @@
 //! What the views are made of: Services' verdicts, charts' rules, maps' differences, and nobody else's data.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that can't go on fails"
+)]
+
 mod live;
 
 use live::{Place, news, open, say};

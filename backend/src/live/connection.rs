@@ -421,7 +421,8 @@ impl Connection {
             let moved = open.version != Some(views::version(shared, &open.view));
             let free =
                 open.unacked.len() < CREDIT && !matches!(open.state, Some(ViewState::Denied(_) | ViewState::Failed(_)));
-            (moved && free && open.asking.is_none()).then(|| open.next.max(if self.sent.len() >= FRAMES { now + PACE / 2 } else { now }))
+            (moved && free && open.asking.is_none())
+                .then(|| open.next.max(if self.sent.len() >= FRAMES { now + PACE / 2 } else { now }))
         });
         waits.min().unwrap_or(now + Duration::from_secs(1))
     }

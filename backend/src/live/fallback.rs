@@ -141,12 +141,7 @@ async fn send(
 }
 
 /// As the socket: the first frame proves who it is, then the connection runs.
-async fn serve(
-    hub: Hub,
-    guest: Arc<dyn Guest>,
-    mut inbound: mpsc::Receiver<Bytes>,
-    out: mpsc::Sender<Bytes>,
-) -> Close {
+async fn serve(hub: Hub, guest: Arc<dyn Guest>, mut inbound: mpsc::Receiver<Bytes>, out: mpsc::Sender<Bytes>) -> Close {
     let first = match timeout(PATIENCE, inbound.recv()).await {
         Ok(Some(bytes)) => wire::decode::<Browser>(&bytes).ok(),
         Ok(None) => return Close::Gone,

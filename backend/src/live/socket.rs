@@ -3,9 +3,9 @@
 use super::connection::{Close, Connection, OUTBOUND};
 use super::fallback;
 use super::hub::{self, Hub, Parts};
-use axum::Router;
 use crate::http::tls::Peer;
 use axum::Extension;
+use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};

@@ -311,13 +311,7 @@ fn used<K: Printer>(source: &Source<'_, K>, object: &Arc<K>, word: &str, now: Mi
 }
 
 /// Usage with what is asked for and allowed, of kinds that have any.
-fn usage<K: Printer>(
-    source: &Source<'_, K>,
-    object: &K,
-    metric: Metric,
-    now: Millis,
-    points: u16,
-) -> Option<Usage> {
+fn usage<K: Printer>(source: &Source<'_, K>, object: &K, metric: Metric, now: Millis, points: u16) -> Option<Usage> {
     let (object, history): (&dyn Any, _) = (object, source.history);
     if let Some(pod) = object.downcast_ref::<Pod>() {
         let mut usage = history.pod(&pod.meta.namespace, &pod.meta.name, metric, now, points)?;

@@ -1,8 +1,8 @@
 //! The views of a browser: what each needs, when it moved, and its next frame.
 
+use super::charts;
 use super::hub::Shared;
 use super::object::{self, Seen};
-use super::charts;
 use super::overview;
 use super::permits::{Need, Sight, Spaces};
 use super::requests::Requests;
@@ -168,11 +168,7 @@ pub(super) fn needs(view: &View) -> (Vec<Need>, Spaces) {
         }
         View::Chart(ask) => match &ask.target {
             Target::Cluster => (
-                vec![
-                    list(Kind::Node, &[]),
-                    Need::List(Resource::NODE_METRICS, Vec::new()),
-                    list(Kind::Pod, &[]),
-                ],
+                vec![list(Kind::Node, &[]), Need::List(Resource::NODE_METRICS, Vec::new()), list(Kind::Pod, &[])],
                 Spaces::Never,
             ),
             Target::Node(name) => (
@@ -276,16 +272,15 @@ fn whole(
 ) -> Option<Permitted<Server>> {
     Some(match view {
         View::Table(_) => return None,
-        View::Chart(ask) => {
-            charts::chart(shared, ask, sight, now)?.map(|chart| Server::Chart { sub, seq: 0, chart })
-        }
+        View::Chart(ask) => charts::chart(shared, ask, sight, now)?.map(|chart| Server::Chart { sub, seq: 0, chart }),
         View::Object { kind, namespace, name } => {
             let scope = sight.scope(needs(view).0.first()?);
             with_kind!(*kind, shared, |cache, _board| {
                 let found = cache.get(namespace, name);
                 if scope.allows(namespace) {
                     let found = scope.filter(found.as_slice());
-                    let page = found.map(|found| found.first().map(|found| object::page(shared, &***found, sight, now)));
+                    let page =
+                        found.map(|found| found.first().map(|found| object::page(shared, &***found, sight, now)));
                     page.map(|page| Server::Object { sub, seq: 0, object: object::seen(seen, page, now) })
                 } else {
                     *seen = None;
