@@ -11,4 +11,4 @@ cargo clippy --quiet -p frontend -p chart --target wasm32-unknown-unknown -- -D 
 say "cargo-deny"
 "$TAFFRAIL_CACHE/tools/bin/cargo-deny" --log-level error check bans licenses sources
 say "eslint"
-(cd playwright && npx --no-install eslint .)
+(cd playwright && node_modules/.bin/eslint .)

@@ -142,7 +142,8 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, extra: Extra) -> 
         let (client, stop) = (account.client.clone(), planes.stopping());
         let proxy = planes.state.block_on(async { topology::mode::run(client, stopped(stop)) });
         let gate = Gate::new(account.client.clone(), objects.namespaces.clone());
-        let sessions = sessions(flags, &account, &gate)?;
+        // A client spawns its own task: on the plane of those it serves.
+        let sessions = planes.people.block_on(async { sessions(flags, &account, &gate) })?;
         let origin = OriginConfig { public_urls: flags.public_url.clone(), trusted_proxies: trusted(flags) };
         let place = place(flags, &account);
         let resolution = history_config.resolution;
@@ -320,13 +321,14 @@ fn ready(plane: &Plane, objects: &cluster::Objects) -> watch::Receiver<bool> {
     let (nodes, pods) = (objects.nodes.clone(), objects.pods.clone());
     plane.spawn("ready", |stop| async move {
         let read = async {
-            for mut version in [nodes.version(), pods.version()] {
-                let known = || {
-                    let reading = |sync| matches!(sync, cluster::Sync::Loading(_) | cluster::Sync::Off);
-                    !reading(nodes.sync()) && !reading(pods.sync())
-                };
+            let (mut node_versions, mut pod_versions) = (nodes.version(), pods.version());
+            let reading = |sync| matches!(sync, cluster::Sync::Loading(_) | cluster::Sync::Off);
+            while reading(nodes.sync()) || reading(pods.sync()) {
                 // The caches outlive this task; their end would be the process' end.
-                let _ = version.wait_for(|_| known()).await;
+                let _ = tokio::select! {
+                    change = node_versions.changed() => change,
+                    change = pod_versions.changed() => change,
+                };
             }
             sender.send_replace(true);
             sender.closed().await;

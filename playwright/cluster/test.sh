@@ -26,4 +26,4 @@ Y
 chmod 600 "$D/taffrail.kubeconfig"
 export CLUSTER_DIR CHROME TAFFRAIL
 cd "$here/.."
-inside npx --no-install playwright test --project=real "$@"
+inside node_modules/.bin/playwright test --project=real "$@"

@@ -2,7 +2,6 @@
 
 pub(crate) mod canvas;
 pub(crate) mod observe;
-pub(crate) mod paint;
 pub(crate) mod plot;
 
 use wasm_bindgen::prelude::*;

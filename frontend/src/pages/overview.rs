@@ -2,7 +2,7 @@
 
 use crate::nav::Nav;
 use crate::parts::mark::{Mark, State, class};
-use crate::parts::plot::{Plot, watch_chart};
+use crate::parts::plot::{Crosshair, Plot, watch_chart};
 use crate::parts::usage::Gauge;
 use crate::words::{self, text};
 use crate::{browser, format, link};
@@ -16,6 +16,7 @@ use wire::{Level, Server, View};
 #[component]
 pub(crate) fn OverviewPage() -> impl IntoView {
     let nav = expect_context::<Nav>();
+    provide_context(Crosshair(RwSignal::new(None)));
     let page = RwSignal::new(None::<Overview>);
     link::watch(
         move || View::Overview { namespaces: nav.namespaces.get() },

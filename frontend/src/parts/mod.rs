@@ -2,7 +2,6 @@
 
 pub(crate) mod bar;
 pub(crate) mod graph;
-pub(crate) mod graph_scene;
 pub(crate) mod mark;
 pub(crate) mod plot;
 pub(crate) mod rail;

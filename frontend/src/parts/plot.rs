@@ -1,14 +1,89 @@
-//! A chart on canvas: a hairline grid, lines with gaps, levels labelled at their end. Says in words what it shows.
+//! One chart: a live view of the server's, drawn on canvas, with a crosshair that all charts of the page share.
 
-use crate::browser::{self, canvas::Pen};
-use crate::format;
-use crate::link;
+use crate::browser::{self, observe};
 use crate::nav::Nav;
-use crate::words;
-use leptos::html::Canvas;
+use crate::words::{text, word};
+use crate::{format, link, words};
+use chart::{Palette, Scene, Series, Unit};
+use leptos::html::{Canvas, Div};
 use leptos::prelude::*;
 use wire::chart::{Chart, ChartAsk, Metric, Target};
 use wire::{Server, View};
+
+/// Where the pointer is in time, for every chart of the page; provided by a page that has several.
+#[derive(Clone, Copy)]
+pub(crate) struct Crosshair(pub(crate) RwSignal<Option<f64>>);
+
+/// Lines of a target over time.
+#[component]
+pub(crate) fn Plot(
+    /// What [`watch_chart`] keeps; several plots may share one.
+    chart: RwSignal<Option<Chart>>,
+    metric: Metric,
+    /// Only this container's line and levels.
+    #[prop(optional, into)]
+    only: Option<String>,
+    /// The page's own charts: taller, with the area below the line filled.
+    #[prop(optional)]
+    tall: bool,
+) -> impl IntoView {
+    let shown = chart;
+    let nav = expect_context::<Nav>();
+    let crosshair = use_context::<Crosshair>().unwrap_or_else(|| Crosshair(RwSignal::new(None)));
+    let holder = NodeRef::<Div>::new();
+    let canvas = NodeRef::<Canvas>::new();
+    let size = RwSignal::new((0.0_f64, 0.0_f64));
+    observe::size(holder, move |width, height| size.set((width, height)));
+    let only = StoredValue::new(only);
+    let scene = Memo::new_with_compare(
+        move |_| {
+            nav.redraw.track();
+            let size = size.get();
+            shown.with(|shown| compose(shown.as_ref()?, metric, size, only.get_value().as_deref(), tall))
+        },
+        |_, _| true,
+    );
+    Effect::new(move |_| {
+        if let (Some(canvas), Some(scene)) = (canvas.get(), scene.get()) {
+            browser::plot::draw(&canvas, &scene);
+        }
+    });
+    let reading = move || {
+        let at = crosshair.0.get()?;
+        scene.with(|scene| read(scene.as_ref()?, at, metric))
+    };
+    let moved = move |event: leptos::ev::PointerEvent| {
+        let x = f64::from(event.offset_x());
+        let time = scene.with_untracked(|scene| chart::value_at(scene.as_ref()?, x).map(|(time, _)| time));
+        crosshair.0.set(time);
+    };
+    let why = move || shown.with(|shown| silence(shown.as_ref()));
+    let spoken = move || {
+        let last = shown.with(|shown| {
+            let mine = |label: &str| only.with_value(|only| only.as_deref().is_none_or(|only| only == label));
+            let line = shown.as_ref()?.lines.iter().find(|line| mine(&line.label))?;
+            line.values.iter().rev().find(|value| value.is_finite()).copied()
+        });
+        let last = last.map_or_else(|| text("no sample").to_owned(), |value| format::both(f64::from(value), metric));
+        format!("{}: {last}", text(if metric == Metric::Cpu { "CPU" } else { "Memory" }))
+    };
+    view! {
+        <div class="plot" class:tall=tall node_ref=holder>
+            <canvas
+                node_ref=canvas
+                role="img"
+                aria-label=spoken
+                on:pointermove=moved
+                on:pointerleave=move |_| crosshair.0.set(None)
+            ></canvas>
+            {move || reading().map(|(x, label)| view! {
+                <span class="cross" style:left=format!("{x}px") aria-hidden="true"></span>
+                <span class="reading" aria-hidden="true">{label}</span>
+            })}
+            {move || why().map(|why| view! { <p class="why">{why}</p> })}
+        </div>
+    }
+}
 
 /// Subscribes a chart for as long as the component lives.
 pub(crate) fn watch_chart(target: Target, metric: Metric, range: Signal<u32>) -> RwSignal<Option<Chart>> {
@@ -42,109 +117,73 @@ pub(crate) fn watch_chart(target: Target, metric: Metric, range: Signal<u32>) ->
     chart
 }
 
-/// The chart.
-#[component]
-pub(crate) fn Plot(
-    chart: RwSignal<Option<Chart>>,
-    metric: Metric,
-    /// Only the line of this container.
-    #[prop(optional, into)]
-    only: Option<String>,
-    #[prop(optional)] tall: bool,
-) -> impl IntoView {
-    let nav = expect_context::<Nav>();
-    let canvas = NodeRef::<Canvas>::new();
-    let only = StoredValue::new(only);
-    let draw = move || {
-        chart.with_untracked(|chart| {
-            if let (Some(chart), Some(pen)) = (chart, Pen::of(canvas)) {
-                only.with_value(|only| paint(&pen, chart, metric, only.as_deref()));
-            }
-        });
-    };
-    Effect::new(move |_| {
-        chart.track();
-        nav.redraw.track();
-        canvas.track();
-        request_animation_frame(draw);
-    });
-    let spoken = move || {
-        chart.with(|chart| match chart {
-            None => words::text("Loading…").to_owned(),
-            Some(chart) => {
-                let last = chart.lines.iter().filter_map(|line| {
-                    let value = line.values.iter().rev().find(|value| value.is_finite())?;
-                    Some(format!("{} {}", line.label, format::both(f64::from(*value), metric)))
-                });
-                last.collect::<Vec<_>>().join(", ")
-            }
-        })
-    };
-    view! {
-        <div class=if tall { "plot tall" } else { "plot low" }><canvas node_ref=canvas role="img" aria-label=spoken></canvas></div>
-        {move || chart.with(|chart| chart.as_ref().and_then(|chart| chart.problem.as_ref().map(words::say))).map(|why| view! { <p class="dim">{why}</p> })}
+/// Why there is no line.
+fn silence(shown: Option<&Chart>) -> Option<String> {
+    let Some(chart) = shown else { return Some(text("Reading…").to_owned()) };
+    let empty = chart.lines.iter().all(|line| line.values.iter().all(|value| value.is_nan()));
+    match &chart.problem {
+        Some(say) => Some(words::say(say)),
+        None => empty.then(|| text("First value after the second kubelet sample.").to_owned()),
     }
 }
 
-fn paint(pen: &Pen, chart: &Chart, metric: Metric, only: Option<&str>) {
-    let (left, right, top, bottom) = (46.0, pen.width - 6.0, 16.0, pen.height - 18.0);
-    let wanted = |label: &str| only.is_none_or(|only| only == label);
-    let lines: Vec<_> = chart.lines.iter().filter(|line| wanted(&line.label)).collect();
-    let rules: Vec<_> = chart.rules.iter().filter(|rule| wanted(&rule.label) && rule.value.is_finite()).collect();
-    let values = lines.iter().flat_map(|line| &line.values).map(|value| f64::from(*value)).filter(|value| value.is_finite());
-    let peak = values.chain(rules.iter().map(|rule| rule.value)).fold(0.0, f64::max);
-    let most = if peak > 0.0 { peak * 1.08 } else { 1.0 };
-    let y = |value: f64| top + (bottom - top) * (1.0 - value / most);
-    let ticks = if pen.height > 150.0 { 3 } else { 1 };
-    for tick in 0..=ticks {
-        let value = most * f64::from(tick) / f64::from(ticks);
-        pen.line(&[(left, y(value)), (right, y(value))], "--grid", 1.0, false);
-        pen.text(&format::both(value, metric), (left - 6.0, y(value) + 3.5), "--ink-3", ("400", 10.0), "end");
+/// Charts count in cores, the wire in millicores.
+fn scale(metric: Metric) -> f32 {
+    if metric == Metric::Cpu { 1000.0 } else { 1.0 }
+}
+
+/// Place and text of the values at a time.
+fn read(scene: &Scene, at: f64, metric: Metric) -> Option<(f64, String)> {
+    let (left, width) = chart::layout::span(scene);
+    let x = left + (at - scene.from) / (scene.to - scene.from) * width;
+    let (time, values) = chart::value_at(scene, x)?;
+    let value = |value: Option<f32>| match value {
+        Some(value) => format::both(f64::from(value * scale(metric)), metric),
+        None => text("no sample").to_owned(),
+    };
+    let values: Vec<String> = values.into_iter().map(value).collect();
+    Some((x, format!("{} · {}", browser::clock((time * 1000.0) as i64), values.join(" · "))))
+}
+
+/// The server's chart as a scene in the page's colours; nothing while there is no room.
+fn compose(from: &Chart, metric: Metric, size: (f64, f64), only: Option<&str>, fill: bool) -> Option<Scene> {
+    let (width, height) = (size.0 as u32, size.1 as u32);
+    if width < 60 || height < 40 || from.step == 0 {
+        return None;
     }
-    let count = lines.iter().map(|line| line.values.len()).max().unwrap_or(0).max(2);
-    let x = |at: usize| left + (right - left) * at as f64 / (count - 1) as f64;
-    let times = if pen.width > 300.0 { 4 } else { 2 };
-    for time in 0..times {
-        let at = (count - 1) * (2 * time + 1) / (2 * times);
-        let clock = browser::clock(chart.from + i64::from(chart.step) * at as i64);
-        pen.text(clock.get(..5).unwrap_or_default(), (x(at), pen.height - 3.0), "--ink-3", ("400", 11.0), "center");
-    }
-    for rule in &rules {
-        let token = if rule.word == "limit" { "--bad" } else { "--ink-3" };
-        pen.line(&[(left, y(rule.value)), (right, y(rule.value))], token, 1.0, true);
-        let label = format!("{} {}", words::word(&rule.word), format::both(rule.value, metric));
-        pen.text(&label, (right, y(rule.value) - 4.0), token, ("400", 11.0), "end");
-    }
-    let first = if metric == Metric::Cpu { 1 } else { 3 };
-    for (at, line) in lines.iter().enumerate() {
-        let token = format!("--s{}", (first - 1 + at) % 8 + 1);
-        // A gap is two pieces, never a straight line.
-        let mut piece: Vec<(f64, f64)> = Vec::new();
-        let flush = |piece: &mut Vec<(f64, f64)>| {
-            if let (Some(begin), Some(end)) = (piece.first().copied(), piece.last().copied()) {
-                if lines.len() == 1 && only.is_none() {
-                    let mut area = piece.clone();
-                    area.extend([(end.0, bottom), (begin.0, bottom)]);
-                    pen.area(&area, &token, 0.12);
-                }
-                pen.line(piece, &token, 1.5, false);
-            }
-            piece.clear();
-        };
-        for (step, value) in line.values.iter().enumerate() {
-            if value.is_finite() {
-                piece.push((x(step), y(f64::from(*value))));
-            } else {
-                flush(&mut piece);
-            }
-        }
-        flush(&mut piece);
-    }
-    for mark in &chart.marks {
-        let at = (mark.at - chart.from) as f64 / (f64::from(chart.step.max(1)) * (count - 1) as f64);
-        if (0.0..=1.0).contains(&at) {
-            let x = left + (right - left) * at;
-            pen.line(&[(x, top), (x, bottom)], "--line-strong", 1.0, true);
-        }
-    }
+    let colors = browser::plot::colors();
+    let scale = scale(metric);
+    let mine = |label: &str| only.is_none_or(|only| only == label || label.is_empty());
+    // Memory has the third colour where it stands alone: it is told from CPU at a glance.
+    let first = if metric == Metric::Memory && (only.is_some() || from.lines.len() < 3) { 2 } else { 0 };
+    let series = from.lines.iter().filter(|line| mine(&line.label)).enumerate().map(|(at, line)| Series {
+        values: line.values.iter().map(|value| value / scale).collect(),
+        color: colors.series(first + at),
+        fill: fill && at == 0,
+    });
+    let rules = from.rules.iter().filter(|rule| mine(&rule.label)).map(|rule| chart::Rule {
+        value: rule.value / f64::from(scale),
+        label: word(&rule.word),
+        color: if rule.word == "limit" { colors.bad } else { colors.quiet },
+        dash: true,
+    });
+    let marks = from.marks.iter().map(|mark| chart::Mark {
+        at: mark.at as f64 / 1000.0,
+        label: words::headline(&words::say(&mark.say)).0,
+    });
+    let length = from.lines.iter().map(|line| line.values.len()).max().unwrap_or(0);
+    let start = from.from as f64 / 1000.0;
+    let step = f64::from(from.step) / 1000.0;
+    Some(Scene {
+        size: (width, height),
+        from: start,
+        to: start + step * (length.max(2) - 1) as f64,
+        step,
+        series: series.collect(),
+        rules: rules.collect(),
+        marks: marks.collect(),
+        unit: if metric == Metric::Cpu { Unit::Cores } else { Unit::Bytes },
+        palette: Palette { ink: colors.quiet, grid: colors.grid, mark: colors.line },
+        offset_minutes: browser::plot::offset_minutes(),
+    })
 }
