@@ -123,3 +123,24 @@ async fn rows_go_when_the_right_goes() {
     assert!(matches!(news(&mut socket).await, Ok(Server::Revoked { sub: Sub(1), .. })));
     assert!(matches!(hear(&mut socket).await, Ok(Server::State { state: ViewState::Denied(_), .. })));
 }
+
+#[tokio::test]
+async fn a_slow_api_server_holds_up_its_view_and_not_the_connection() {
+    let place = Place::new().await;
+    place.put(1, "shop");
+    let mut socket = place.enter(Vec::new()).await;
+    let yaml =
+        |ask, name: &str| Browser::Yaml { ask, kind: Kind::Namespace, namespace: String::new(), name: name.into() };
+    say(&mut socket, &yaml(1, "never")).await;
+    place.house.answering.send_replace(false);
+    say(&mut socket, &Browser::Open { sub: Sub(1), view: table() }).await;
+    say(&mut socket, &yaml(2, "shop")).await;
+    assert!(matches!(news(&mut socket).await, Ok(Server::Yaml { ask: 2, text: Ok(_) })));
+    place.house.answering.send_replace(true);
+    assert!(matches!(news(&mut socket).await, Ok(Server::Page { sub: Sub(1), .. })));
+    for ask in 3..6 {
+        say(&mut socket, &yaml(ask, "never")).await;
+    }
+    say(&mut socket, &yaml(6, "shop")).await;
+    assert!(matches!(news(&mut socket).await, Ok(Server::Yaml { ask: 6, text: Err(say) }) if say.code == "E-RATE"));
+}

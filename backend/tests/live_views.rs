@@ -1,5 +1,13 @@
 //! What the views are made of: Services' verdicts, charts' rules, maps' differences, and nobody else's data.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that can't go on fails"
+)]
+
 mod live;
 
 use live::{Place, news, open, say};
@@ -198,4 +206,18 @@ async fn an_overview_comes_at_most_once_a_second() {
         seq = next;
     }
     assert!(start.elapsed() >= std::time::Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn rows_of_some_namespaces_only_say_so() {
+    let place = shop().await;
+    *place.house.only.lock().unwrap() = Some(vec!["shop"]);
+    let mut socket = place.enter(Vec::new()).await;
+    let Server::Page { notes, .. } = open(&mut socket, 1, services()).await else { panic!("no page") };
+    let part = notes.iter().find(|note| note.code == "E-PART").unwrap();
+    assert_eq!(["a", "b", "kind"].map(|name| part.arg(name)), ["1", "2", "services"]);
+    *place.house.only.lock().unwrap() = None;
+    let mut socket = place.enter(Vec::new()).await;
+    let Server::Page { notes, .. } = open(&mut socket, 1, services()).await else { panic!("no page") };
+    assert_eq!(notes, []);
 }

@@ -41,10 +41,8 @@ fn levels(shared: &Shared, ask: &ChartAsk, own: &Scope, pods: &Scope) -> Option<
     let (objects, metric) = (&shared.parts.objects, ask.metric);
     let rules = |allocatable: (Option<u64>, Option<u64>), requested: Option<(u64, u64)>| {
         let (cpu, memory) = requested.unzip();
-        let levels = [
-            rule("allocatable", "", metric, allocatable.0, allocatable.1),
-            rule("requested", "", metric, cpu, memory),
-        ];
+        let levels =
+            [rule("allocatable", "", metric, allocatable.0, allocatable.1), rule("requested", "", metric, cpu, memory)];
         (levels.into_iter().flatten().collect(), Vec::new())
     };
     match &ask.target {

@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
 use wire::browser::Resume;
 use wire::{Browser, Say, Server, Sub, View, ViewState};
 
@@ -30,6 +31,10 @@ const CALM: Duration = Duration::from_millis(50);
 const FRAMES: usize = 10;
 /// Frames from the browser in a second.
 const INBOUND: u32 = 64;
+/// For the API server's answer to a question.
+const ANSWER: Duration = Duration::from_secs(15);
+/// Questions for YAML in flight.
+const YAMLS: usize = 4;
 /// A browser that does not acknowledge for this long is too slow.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Below the 25 s at which the first proxies cut idle connections.
@@ -64,6 +69,18 @@ pub struct Connection {
     sent: VecDeque<Instant>,
     heard: Instant,
     second: (Instant, u32),
+    /// Questions to the API server in flight: who is slow there holds up one view, not the connection.
+    asks: JoinSet<Answer>,
+    /// How many of them are for YAML.
+    yamls: usize,
+    /// Numbers the views' questions.
+    asked: u64,
+}
+
+/// What came back.
+enum Answer {
+    Sight(Sub, u64, Box<Sight>),
+    Yaml(u32, Result<String, Say>),
 }
 
 #[derive(Debug)]
@@ -79,6 +96,8 @@ struct Open {
     answer: bool,
     version: Option<u64>,
     sight: Option<(Instant, Sight)>,
+    /// The question in flight whose answer will be `sight`.
+    asking: Option<u64>,
     state: Option<ViewState>,
     /// Keeps the node behind the view scraped often.
     look: Option<Box<dyn std::any::Any + Send>>,
@@ -87,7 +106,8 @@ struct Open {
 impl Connection {
     pub fn new(hub: Hub, guest: Arc<dyn Guest>, out: mpsc::Sender<Bytes>) -> Self {
         let now = Instant::now();
-        Self { hub, guest, out, views: BTreeMap::new(), sent: VecDeque::new(), heard: now, second: (now, 0) }
+        let (views, sent, asks) = (BTreeMap::new(), VecDeque::new(), JoinSet::new());
+        Self { hub, guest, out, views, sent, heard: now, second: (now, 0), asks, yamls: 0, asked: 0 }
     }
 
     /// Serves until the browser goes, the session ends or the process drains. What was shown is kept for a minute when
@@ -119,11 +139,11 @@ impl Connection {
             }
             let now = Instant::now();
             if *draining.borrow() {
-                self.notice("S-DRAINING");
+                self.notice(Say::new("S-DRAINING"));
                 break Close::Draining;
             }
             if *ended.borrow() || super::now() >= self.guest.expires() {
-                self.notice("LOGIN_EXPIRED");
+                self.notice(Say::new("LOGIN_ENDED").with("reason", "it ended or ran out"));
                 break Close::SignedOut;
             }
             if now - self.heard > SILENCE {
@@ -142,16 +162,17 @@ impl Connection {
             let wake = self.wake().min(ping).min(now + Duration::from_secs(1));
             tokio::select! {
                 frame = inbound.recv() => close = match frame {
-                    Some(bytes) => self.receive(&bytes).await,
+                    Some(bytes) => self.receive(&bytes),
                     None => Some(Close::Gone),
                 },
                 () = sleep_until(wake) => {}
                 () = pulse.moved(calm), if wake > calm => calm = Instant::now() + CALM,
                 () = turned(&mut ended) => {}
                 () = turned(&mut draining) => {}
+                Some(answer) = self.asks.join_next() => close = self.answered(answer.ok()),
                 moved = revoked.changed(), if watched => {
                     watched = moved.is_ok();
-                    self.views.values_mut().for_each(|open| open.sight = None);
+                    self.views.values_mut().for_each(|open| (open.sight, open.asking) = (None, None));
                 }
             }
         };
@@ -176,7 +197,7 @@ impl Connection {
     }
 
     /// Takes one frame of the browser.
-    async fn receive(&mut self, bytes: &[u8]) -> Option<Close> {
+    fn receive(&mut self, bytes: &[u8]) -> Option<Close> {
         let now = Instant::now();
         self.heard = now;
         if now - self.second.0 >= Duration::from_secs(1) {
@@ -204,7 +225,7 @@ impl Connection {
                     return self.fault(Some(sub), Say::new("SUB_UNKNOWN"));
                 };
                 if views::needs(&open.view) != views::needs(&view) {
-                    open.sight = None;
+                    (open.sight, open.asking) = (None, None);
                 }
                 match &mut open.shown {
                     Some(Shown::Table(table)) if matches!(view, View::Table(_)) => table.renew(),
@@ -230,9 +251,18 @@ impl Connection {
                     }
                 }
             }
-            Browser::Yaml { ask, kind, namespace, name } => {
-                let text = self.guest.yaml(kind, &namespace, &name).await;
+            Browser::Yaml { ask, .. } if self.yamls >= YAMLS => {
+                let text = Err(Say::new("E-RATE").with("s", "1"));
                 return self.say(&Permitted::nothing().map(|()| Server::Yaml { ask, text }));
+            }
+            Browser::Yaml { ask, kind, namespace, name } => {
+                let guest = Arc::clone(&self.guest);
+                self.yamls += 1;
+                self.asks.spawn(async move {
+                    let late = || Err(Say::new("E-TIMEOUT").with("s", ANSWER.as_secs().to_string()));
+                    let text = timeout(ANSWER, guest.yaml(kind, &namespace, &name)).await;
+                    Answer::Yaml(ask, text.unwrap_or_else(|_| late()))
+                });
             }
             Browser::Pong => {}
             Browser::SignOut => self.guest.end(),
@@ -240,11 +270,50 @@ impl Connection {
         None
     }
 
+    /// Asks what a view may show.
+    fn ask(&mut self, sub: Sub) {
+        let Some(open) = self.views.get_mut(&sub) else { return };
+        self.asked += 1;
+        let number = self.asked;
+        open.asking = Some(number);
+        let (needs, spaces) = views::needs(&open.view);
+        let (authority, guest) = (Arc::clone(&self.hub.shared.parts.authority), Arc::clone(&self.guest));
+        self.asks.spawn(async move {
+            let sight = timeout(ANSWER, Sight::ask(&*authority, guest.identity(), &needs, spaces)).await;
+            Answer::Sight(sub, number, Box::new(sight.unwrap_or_else(|_| Sight::late(ANSWER))))
+        });
+    }
+
+    /// Takes what the API server said; `None`: the question itself failed.
+    fn answered(&mut self, answer: Option<Answer>) -> Option<Close> {
+        let Some(answer) = answer else {
+            // Which one is not known: all are asked again.
+            self.views.values_mut().for_each(|open| open.asking = None);
+            return None;
+        };
+        match answer {
+            Answer::Yaml(ask, text) => {
+                self.yamls = self.yamls.saturating_sub(1);
+                // Read with the person's own credential: the API server's answer to them is the permit.
+                self.say(&Permitted::nothing().map(|()| Server::Yaml { ask, text }))
+            }
+            Answer::Sight(sub, number, fresh) => {
+                let open = self.views.get_mut(&sub).filter(|open| open.asking == Some(number))?;
+                open.asking = None;
+                if open.sight.as_ref().is_none_or(|(_, known)| *known != *fresh) {
+                    open.version = None;
+                }
+                open.sight = Some((Instant::now(), *fresh));
+                None
+            }
+        }
+    }
+
     fn open(&mut self, sub: Sub, view: View, kept: Option<Shown>, seq: u32) {
         let shown = Some(kept.unwrap_or_else(|| Shown::new(&view)));
         let (unacked, next) = (VecDeque::new(), Instant::now());
-        let open =
-            Open { view, shown, seq, unacked, next, answer: true, version: None, sight: None, state: None, look: None };
+        let (answer, version, sight, asking, state, look) = (true, None, None, None, None, None);
+        let open = Open { view, shown, seq, unacked, next, answer, version, sight, asking, state, look };
         self.views.insert(sub, open);
     }
 
@@ -260,12 +329,11 @@ impl Connection {
             let paced = self.sent.len() >= FRAMES;
             let Some(open) = self.views.get_mut(&sub) else { continue };
             if open.sight.as_ref().is_none_or(|(asked, _)| now - *asked > PERMIT) {
-                let (needs, spaces) = views::needs(&open.view);
-                let fresh = Sight::ask(&*shared.parts.authority, self.guest.identity(), &needs, spaces).await;
-                if open.sight.as_ref().is_none_or(|(_, known)| *known != fresh) {
-                    open.version = None;
+                // Nothing leaves on an old permit; the other views go on meanwhile.
+                if open.asking.is_none() {
+                    self.ask(sub);
                 }
-                open.sight = Some((now, fresh));
+                continue;
             }
             let Some((_, sight)) = &open.sight else { continue };
             let (needs, _) = views::needs(&open.view);
@@ -353,14 +421,15 @@ impl Connection {
             let moved = open.version != Some(views::version(shared, &open.view));
             let free =
                 open.unacked.len() < CREDIT && !matches!(open.state, Some(ViewState::Denied(_) | ViewState::Failed(_)));
-            (moved && free).then(|| open.next.max(if self.sent.len() >= FRAMES { now + PACE / 2 } else { now }))
+            (moved && free && open.asking.is_none())
+                .then(|| open.next.max(if self.sent.len() >= FRAMES { now + PACE / 2 } else { now }))
         });
         waits.min().unwrap_or(now + Duration::from_secs(1))
     }
 
-    fn notice(&self, code: &str) {
+    fn notice(&self, say: Say) {
         // The connection ends right after: a browser that no longer reads is told by the close code.
-        _ = self.say(&Permitted::nothing().map(|()| Server::Notice(Say::new(code))));
+        _ = self.say(&Permitted::nothing().map(|()| Server::Notice(say)));
     }
 
     fn fault(&self, sub: Option<Sub>, say: Say) -> Option<Close> {
@@ -386,11 +455,12 @@ fn pace(view: &View) -> Duration {
 }
 
 fn lacking(view: &View) -> Say {
-    match view {
-        View::Table(ask) => denied("list", ask.kind.resource()),
-        View::Map { .. } => denied("list", "services"),
-        View::Chart(_) | View::Object { .. } | View::Overview { .. } | View::Namespaces => denied("get", "metrics"),
-    }
+    let (verb, resource) = match view {
+        View::Table(ask) => ("list", ask.kind.resource()),
+        View::Map { .. } => ("list", "services"),
+        View::Chart(_) | View::Object { .. } | View::Overview { .. } | View::Namespaces => ("get", "metrics"),
+    };
+    denied(verb, resource).with("kind", resource)
 }
 
 /// Where a view's frame numbers begin: at random, see [`Hub::keep`].

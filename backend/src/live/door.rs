@@ -2,9 +2,9 @@
 
 use super::verdicts::Verdicts;
 use crate::cluster::{Objects, kinds};
+use crate::http::tls::Peer;
 use crate::session::gate::{Resource, Verb};
 use crate::session::{Gate, GateError, Identity, Scope};
-use crate::http::tls::Peer;
 use futures::future::BoxFuture;
 use http::HeaderMap;
 use std::sync::Arc;

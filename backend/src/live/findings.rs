@@ -3,8 +3,8 @@
 
 use crate::cluster::kinds::{Condition, Deployment, Node, Pod, State};
 use std::any::Any;
-use std::collections::HashMap;
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 use wire::object::Finding;
 use wire::{Level, Millis, Say};

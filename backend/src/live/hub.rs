@@ -89,6 +89,12 @@ pub(super) struct Place {
     session: u64,
 }
 
+/// That a session has all the tabs it may have.
+pub(super) fn crowded() -> wire::Say {
+    let limit = SEATS_PER_SESSION.to_string();
+    wire::Say::new("S-LIMIT").with("n", limit.as_str()).with("m", limit.as_str())
+}
+
 // === impl Hub ===
 
 impl Hub {

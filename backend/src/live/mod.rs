@@ -8,6 +8,7 @@ mod charts;
 pub mod connection;
 pub mod diff;
 pub mod door;
+mod fallback;
 pub mod filter;
 pub mod findings;
 pub mod hub;

@@ -5,6 +5,8 @@ use crate::session::gate::{Resource, Verb};
 use crate::session::{Identity, Scope};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
+use wire::{Kind, Say};
 
 /// A right a view needs. The first of a view's needs is the one without which nothing is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +15,15 @@ pub(super) enum Need {
     List(Resource, Vec<String>),
     /// To get one object.
     Get(Resource, String, String),
+}
+
+/// Whether the list of namespaces is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spaces {
+    Never,
+    /// When the first need is not granted everywhere.
+    Partial,
+    Always,
 }
 
 /// The decisions for one view.
@@ -25,10 +36,11 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    pub(super) async fn ask(authority: &dyn Authority, who: &Identity, needs: &[Need], spaces: bool) -> Self {
+    /// Asks for all at once.
+    pub(super) async fn ask(authority: &dyn Authority, who: &Identity, needs: &[Need], spaces: Spaces) -> Self {
         let mut sight = Self::default();
-        for need in needs {
-            let scope = match need {
+        let scopes = needs.iter().map(|need| async move {
+            match need {
                 Need::List(resource, asked) => {
                     match authority.scope(who, Verb::List, *resource, asked).await {
                         // What is only listable would have to be listed anew: shared caches are watches.
@@ -42,19 +54,44 @@ impl Sight {
                     .object(who, *resource, namespace, name)
                     .await
                     .map(|scope| scope.unwrap_or_else(|| Scope::In(Arc::default()))),
-            };
+            }
+        });
+        for (need, scope) in needs.iter().zip(futures::future::join_all(scopes).await) {
             match scope {
                 Ok(scope) => _ = sight.scopes.insert(need.clone(), scope),
                 Err(error) => sight.undecided = Some(error.to_string()),
             }
         }
-        if spaces {
+        let partial = needs.first().is_some_and(|need| sight.scope(need) != Scope::All);
+        if spaces == Spaces::Always || (spaces == Spaces::Partial && partial) {
             match authority.namespaces(who).await {
                 Ok(namespaces) => sight.namespaces = namespaces,
                 Err(error) => sight.undecided = Some(error.to_string()),
             }
         }
         sight
+    }
+
+    /// No answer in time: nothing may be seen.
+    pub(super) fn late(after: Duration) -> Self {
+        let undecided = Some(format!("no decision within {} s", after.as_secs()));
+        Self { undecided, ..Self::default() }
+    }
+
+    /// Says so when rows come from some of the namespaces only: of those that were asked for, or else of those the
+    /// person may see anything in.
+    pub(super) fn partial(&self, kind: Kind, asked: &[String]) -> Option<Say> {
+        let scope = self.list(kind, asked);
+        let (seen, all) = match asked {
+            _ if scope == Scope::All || !kind.namespaced() => return None,
+            [] => {
+                let names = &self.namespaces.0;
+                (names.iter().filter(|name| scope.allows(name)).count(), names.len())
+            }
+            names => (names.iter().filter(|name| scope.allows(name)).count(), names.len()),
+        };
+        let say = Say::new("E-PART").with("a", seen.to_string()).with("b", all.to_string());
+        (seen < all).then(|| say.with("kind", kind.resource()))
     }
 
     /// Where; nowhere when it was not asked or not granted.

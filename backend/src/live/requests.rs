@@ -54,3 +54,37 @@ pub(super) fn asked(pod: &Pod) -> Option<(u64, u64)> {
         (cpu + u64::from(one.cpu_request.unwrap_or_default()), memory + one.memory_request.unwrap_or_default())
     }))
 }
+
+#[cfg(test)]
+mod requests_tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(namespace: &str, node: &str, phase: &str) -> Arc<Pod> {
+        let requests = |cpu: &str| json!({"requests": {"cpu": cpu, "memory": "1Ki"}});
+        let manifest = json!({"metadata": {"name": "web", "namespace": namespace, "uid": namespace},
+            "spec": {"nodeName": node,
+                "initContainers": [{"name": "once", "resources": requests("4")},
+                    {"name": "beside", "restartPolicy": "Always", "resources": requests("50m")}],
+                "containers": [{"name": "web", "resources": requests("100m")}]},
+            "status": {"phase": phase}});
+        Arc::new(crate::cluster::decode::object(&manifest).unwrap())
+    }
+
+    #[track_caller]
+    fn check(only: Option<&[&str]>, node: &str, expected: Option<(u64, u64)>) {
+        let pods = [pod("bank", "n1", "Running"), pod("done", "n1", "Succeeded"), pod("shop", "n1", "Pending")];
+        let named = |names: &[&str]| Scope::In(Arc::new(names.iter().map(|name| Arc::from(*name)).collect()));
+        let requests = Requests::new(Arc::new(pods), only.map_or(Scope::All, named));
+        assert_eq!(requests.of(node), expected);
+    }
+
+    #[test]
+    fn a_node_is_asked_for_what_its_visible_unfinished_pods_ask() {
+        check(None, "n1", Some((300, 4096)));
+        check(None, "n2", Some((0, 0)));
+        check(Some(&["shop"]), "n1", Some((150, 2048)));
+        check(Some(&["done"]), "n1", Some((0, 0)));
+        check(Some(&[]), "n1", None);
+    }
+}

@@ -1,10 +1,11 @@
 //! The WebSocket: handshake, first frame, close codes.
 
 use super::connection::{Close, Connection, OUTBOUND};
-use super::hub::{Hub, Parts};
-use axum::Router;
+use super::fallback;
+use super::hub::{self, Hub, Parts};
 use crate::http::tls::Peer;
 use axum::Extension;
+use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
@@ -26,9 +27,10 @@ const INBOUND: usize = 32;
 /// What the socket gathers before it writes, and may hold back at most.
 const WRITE: (usize, usize) = (16 * 1024, 1024 * 1024);
 
-/// `ws`.
+/// `ws`, and `stream` with `send` where sockets do not get through.
 pub fn routes(parts: Parts) -> Router {
-    Router::new().route("/ws", get(upgrade)).with_state(Hub::new(parts))
+    let hub = Hub::new(parts);
+    Router::new().route("/ws", get(upgrade)).with_state(hub.clone()).merge(fallback::routes(hub))
 }
 
 async fn upgrade(
@@ -65,7 +67,7 @@ async fn serve(hub: Hub, headers: HeaderMap, peer: Peer, mut socket: WebSocket) 
                     let connection = tokio::spawn(Connection::new(hub.clone(), guest, out).run(resume, inbound));
                     return carry(socket, frames, inward, connection).await;
                 }
-                None => (Server::Notice(Say::new("S-LIMIT")), Close::Limit),
+                None => (Server::Notice(hub::crowded()), Close::Limit),
             },
             Some(_) | None => (Server::Refused(Refusal { say: Say::new("LOGIN_EXPIRED") }), Close::NotSignedIn),
         },

@@ -50,6 +50,8 @@ pub struct Source<'a, K> {
     pub told: Option<&'a Told>,
     /// What pods ask of nodes, in their table.
     pub requests: Option<&'a Requests>,
+    /// That rows of some namespaces only are shown.
+    pub partial: Option<Say>,
 }
 
 /// A window, cut and ready.
@@ -136,6 +138,7 @@ impl Table {
     pub fn window<K: Printer>(&mut self, source: &Source<'_, K>, ask: &TableAsk, now: Millis) -> Permitted<Window> {
         let columns = K::columns();
         let (filter, mut notes) = Filter::parse(&ask.filter, &columns);
+        notes.extend(source.partial.clone());
         let place = |id: ColumnId| columns.iter().position(|column| column.id == id);
         let sorts: Vec<(usize, bool)> =
             ask.sort.iter().take(SORTS).filter_map(|(id, down)| Some((place(*id)?, *down))).collect();
@@ -308,13 +311,7 @@ fn used<K: Printer>(source: &Source<'_, K>, object: &Arc<K>, word: &str, now: Mi
 }
 
 /// Usage with what is asked for and allowed, of kinds that have any.
-fn usage<K: Printer>(
-    source: &Source<'_, K>,
-    object: &K,
-    metric: Metric,
-    now: Millis,
-    points: u16,
-) -> Option<Usage> {
+fn usage<K: Printer>(source: &Source<'_, K>, object: &K, metric: Metric, now: Millis, points: u16) -> Option<Usage> {
     let (object, history): (&dyn Any, _) = (object, source.history);
     if let Some(pod) = object.downcast_ref::<Pod>() {
         let mut usage = history.pod(&pod.meta.namespace, &pod.meta.name, metric, now, points)?;

@@ -1,10 +1,10 @@
 //! The views of a browser: what each needs, when it moved, and its next frame.
 
+use super::charts;
 use super::hub::Shared;
 use super::object::{self, Seen};
-use super::charts;
 use super::overview;
-use super::permits::{Need, Sight};
+use super::permits::{Need, Sight, Spaces};
 use super::requests::Requests;
 use super::steps::step;
 use super::table::{Source, Table};
@@ -118,7 +118,8 @@ impl Shown {
                     let objects = cache.snapshot();
                     let history = &shared.parts.history;
                     let (scope, usage, told, requests) = (&scope, &usage, told.as_ref(), requests.as_ref());
-                    let source = Source { objects: &objects, board, history, scope, usage, told, requests };
+                    let partial = sight.partial(ask.kind, asked);
+                    let source = Source { objects: &objects, board, history, scope, usage, told, requests, partial };
                     table.frame(&source, ask, (sub, seq, base), now)
                 })
             }
@@ -146,8 +147,8 @@ pub(super) fn scope_of(kind: Kind, namespaces: &[String]) -> &[String] {
     if kind.namespaced() { namespaces } else { &[] }
 }
 
-/// What a view needs; the first is what it cannot do without. The flag: whether it needs the list of namespaces.
-pub(super) fn needs(view: &View) -> (Vec<Need>, bool) {
+/// What a view needs; the first is what it cannot do without.
+pub(super) fn needs(view: &View) -> (Vec<Need>, Spaces) {
     let list = |kind: Kind, asked: &[String]| Need::List(kind.into(), scope_of(kind, asked).to_vec());
     match view {
         View::Table(ask) => {
@@ -162,16 +163,13 @@ pub(super) fn needs(view: &View) -> (Vec<Need>, bool) {
             if ask.kind == Kind::Service {
                 needs.extend(VERDICT.map(|kind| list(kind, &ask.namespaces)));
             }
-            (needs, false)
+            let everywhere = ask.kind.namespaced() && ask.namespaces.is_empty();
+            (needs, if everywhere { Spaces::Partial } else { Spaces::Never })
         }
         View::Chart(ask) => match &ask.target {
             Target::Cluster => (
-                vec![
-                    list(Kind::Node, &[]),
-                    Need::List(Resource::NODE_METRICS, Vec::new()),
-                    list(Kind::Pod, &[]),
-                ],
-                false,
+                vec![list(Kind::Node, &[]), Need::List(Resource::NODE_METRICS, Vec::new()), list(Kind::Pod, &[])],
+                Spaces::Never,
             ),
             Target::Node(name) => (
                 vec![
@@ -179,18 +177,18 @@ pub(super) fn needs(view: &View) -> (Vec<Need>, bool) {
                     Need::Get(Resource::NODE_METRICS, String::new(), name.clone()),
                     list(Kind::Pod, &[]),
                 ],
-                false,
+                Spaces::Never,
             ),
             Target::Namespace(name) => {
                 let asked = vec![name.clone()];
-                (vec![list(Kind::Pod, &asked), Need::List(Resource::POD_METRICS, asked)], false)
+                (vec![list(Kind::Pod, &asked), Need::List(Resource::POD_METRICS, asked)], Spaces::Never)
             }
             Target::Pod(namespace, name) => (
                 vec![
                     Need::Get(Kind::Pod.into(), namespace.clone(), name.clone()),
                     Need::Get(Resource::POD_METRICS, namespace.clone(), name.clone()),
                 ],
-                false,
+                Spaces::Never,
             ),
         },
         View::Object { kind, namespace, name } => {
@@ -202,23 +200,23 @@ pub(super) fn needs(view: &View) -> (Vec<Need>, bool) {
                 Kind::Node => needs.push(list(Kind::Pod, &[])),
                 _ => {}
             }
-            (needs, false)
+            (needs, Spaces::Never)
         }
         View::Map { namespaces } => {
             let kinds = [Kind::Service, Kind::EndpointSlice, Kind::Pod, Kind::ReplicaSet, Kind::Deployment, Kind::Node];
-            (kinds.map(|kind| list(kind, namespaces)).to_vec(), false)
+            (kinds.map(|kind| list(kind, namespaces)).to_vec(), Spaces::Never)
         }
         View::Overview { namespaces } => {
             let kinds = [Kind::Pod, Kind::Node, Kind::Deployment, Kind::Service, Kind::EndpointSlice];
             let mut needs = kinds.map(|kind| list(kind, namespaces)).to_vec();
             needs.push(Need::List(Resource::NODE_METRICS, Vec::new()));
             needs.push(Need::List(Resource::POD_METRICS, namespaces.clone()));
-            (needs, true)
+            (needs, Spaces::Always)
         }
         View::Namespaces => {
             let mut needs = overview::COUNTED.map(|kind| list(kind, &[])).to_vec();
             needs.push(list(Kind::EndpointSlice, &[]));
-            (needs, true)
+            (needs, Spaces::Always)
         }
     }
 }
@@ -274,16 +272,15 @@ fn whole(
 ) -> Option<Permitted<Server>> {
     Some(match view {
         View::Table(_) => return None,
-        View::Chart(ask) => {
-            charts::chart(shared, ask, sight, now)?.map(|chart| Server::Chart { sub, seq: 0, chart })
-        }
+        View::Chart(ask) => charts::chart(shared, ask, sight, now)?.map(|chart| Server::Chart { sub, seq: 0, chart }),
         View::Object { kind, namespace, name } => {
             let scope = sight.scope(needs(view).0.first()?);
             with_kind!(*kind, shared, |cache, _board| {
                 let found = cache.get(namespace, name);
                 if scope.allows(namespace) {
                     let found = scope.filter(found.as_slice());
-                    let page = found.map(|found| found.first().map(|found| object::page(shared, &***found, sight, now)));
+                    let page =
+                        found.map(|found| found.first().map(|found| object::page(shared, &***found, sight, now)));
                     page.map(|page| Server::Object { sub, seq: 0, object: object::seen(seen, page, now) })
                 } else {
                     *seen = None;

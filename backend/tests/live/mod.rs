@@ -1,5 +1,12 @@
 //! The live link in a house whose rights a test turns: a socket, a person, objects.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's own setting"
+)]
 
 use axum::Extension;
 use backend::cluster::kinds::{Meta, Namespace};
@@ -280,4 +287,3 @@ pub async fn page(socket: &mut Socket, sub: Sub) -> (u32, usize) {
         other => panic!("no page: {other:?}"),
     }
 }
-
