@@ -7,7 +7,7 @@ use crate::http::{assets, proxies, router, tls};
 use crate::planes::{Plane, Planes, stopped};
 use crate::session::login::Login;
 use crate::session::{self, Gate, Sessions};
-use crate::{account, cluster, history, kubelet, live, metrics_api, people, topology};
+use crate::{account, cluster, history, kubelet, live, metrics_api, people, telemetry, topology};
 use anyhow::Context as _;
 use std::any::Any;
 use std::ffi::OsString;
@@ -158,6 +158,7 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, extra: Extra) -> 
             focus: Some(Arc::new(move |node: &str| Box::new(focus.look(node)) as Box<dyn Any + Send>)),
             cluster: place.cluster.as_str().into(),
             kubernetes: kubernetes.clone(),
+            own: cost(&planes.people),
             resolution,
             draining: planes.stopping(),
         });
@@ -312,6 +313,13 @@ fn versions(plane: &Plane, client: kube::Client) -> watch::Receiver<String> {
             }
         }
     });
+    receiver
+}
+
+/// What this process costs, measured every five seconds.
+fn cost(plane: &Plane) -> watch::Receiver<(f32, f32)> {
+    let (sender, receiver) = watch::channel((f32::NAN, f32::NAN));
+    plane.spawn("cost", |stop| telemetry::measure(sender, stopped(stop)));
     receiver
 }
 

@@ -15,4 +15,5 @@ pub mod people;
 pub mod planes;
 pub mod printers;
 pub mod session;
+pub mod telemetry;
 pub mod topology;

@@ -518,6 +518,9 @@ impl Seeder<'_> {
             }
         }
         all.push(("default".into(), "kubernetes".into(), String::new(), json!({"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]})));
+        // Nobody selects the API server: it writes its own address.
+        self.put(Kind::EndpointSlice, "default", "kubernetes", 60, json!({"metadata": {"labels": {"kubernetes.io/service-name": "kubernetes"}}, "addressType": "IPv4",
+            "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}], "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": true}}]}));
         for (index, (namespace, name, app, extra)) in all.into_iter().enumerate() {
             let ip = format!("10.96.{}.{}", 1 + index / 250, 1 + index % 250);
             let mut spec = json!({"type": "ClusterIP", "clusterIP": ip, "sessionAffinity": "None", "internalTrafficPolicy": "Cluster", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",

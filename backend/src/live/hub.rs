@@ -40,6 +40,8 @@ pub struct Parts {
     pub focus: Option<Focus>,
     /// The cluster's name.
     pub cluster: Arc<str>,
+    /// What this process costs: millicores and resident bytes; NaN while unknown.
+    pub own: watch::Receiver<(f32, f32)>,
     /// Kubernetes' version; empty while the API server is away.
     pub kubernetes: watch::Receiver<String>,
     /// Scrape interval, milliseconds.

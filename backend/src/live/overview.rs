@@ -120,7 +120,7 @@ pub(super) fn overview(shared: &Shared, sight: &Sight, spaces: &[String], now: M
             memory,
             restarts,
             kubelets: sees_nodes.then(|| shared.parts.coverage.answering()),
-            own: (f32::NAN, f32::NAN),
+            own: *shared.parts.own.borrow(),
             scope: (number(if spaces.is_empty() { names.len() } else { spaces.len() }), *all && spaces.is_empty()),
         }
     })

@@ -188,7 +188,7 @@ fn paint(pen: &Pen, map: &Map, selected: Option<Key>, (dx, dy, zoom): (f64, f64,
                 level => pen.dot(place(cx, cy), size(4.0), token(*level), *level == Level::Gone),
             }
         }
-        if let (Layer::Endpoints, Some(say)) = (node.layer, &node.say) {
+        if let (Layer::Endpoints, Level::Bad, Some(say)) = (node.layer, node.level, &node.say) {
             let (head, _) = words::headline(&words::say(say));
             pen.text(&head, place(x + width + 8.0, y + 8.0), token(node.level), ("550", size(11.0)), "start");
         }

@@ -42,7 +42,7 @@ pub(crate) fn Rows(
         nav.redraw.track();
         if browser::narrow() { 58.0 } else { 30.0 }
     });
-    let columns = Memo::new(move |_| table.with(|table| table.columns.clone()));
+    let columns = Memo::new(move |_| table.with(|table| arranged(&table.columns)));
     let keys = Memo::new(move |_| table.with(|table| table.rows.iter().map(|row| row.key).collect::<Vec<_>>()));
     let cols = move || columns.with(|columns| columns.iter().map(|column| width(&column.word)).collect::<Vec<_>>().join(" "));
     let scroll = move |event: web_sys::Event| {
@@ -145,8 +145,14 @@ fn Line(
     let me = (namespace.clone(), name.clone());
     let selected = Memo::new(move |_| open.with(|open| open.as_ref() == Some(&me)));
     let shown = columns.get_untracked();
-    let cells = shown.into_iter().enumerate().map(|(at, column)| {
-        let cell = Memo::new(move |_| table.with(|table| table.row(key).and_then(|(_, row)| row.cells.get(at).cloned()).unwrap_or(Cell::None)));
+    let cells = shown.into_iter().map(|column| {
+        let id = column.id;
+        let cell = Memo::new(move |_| {
+            table.with(|table| {
+                let at = table.columns.iter().position(|known| known.id == id)?;
+                table.row(key).and_then(|(_, row)| row.cells.get(at).cloned())
+            }).unwrap_or(Cell::None)
+        });
         let changes = Memo::new(move |before: Option<&u32>| {
             cell.track();
             before.map_or(0, |count| count + 1)
@@ -179,6 +185,19 @@ fn Line(
             {cells}
         </a>
     }
+}
+
+/// The columns that are shown: kubectl's default ones and a pod's node, with usage before node and age.
+fn arranged(columns: &[Column]) -> Vec<Column> {
+    let mut shown: Vec<Column> = columns.iter().filter(|column| !column.wide || column.word == "node").cloned().collect();
+    shown.sort_by_key(|column| match column.word.as_str() {
+        "cpu" => 1,
+        "memory" => 2,
+        "node" => 3,
+        "age" => 4,
+        _ => 0,
+    });
+    shown
 }
 
 fn content(cell: Cell, metric: Metric, nav: Nav) -> AnyView {
