@@ -10,7 +10,7 @@ const TICKS: f64 = 100.0;
 /// Tells `(millicores, resident bytes)` every five seconds until `stop` resolves; NaN where the system does not say.
 pub async fn measure(cost: watch::Sender<(f32, f32)>, stop: impl Future<Output = ()>) {
     let mut due = tokio::time::interval(EVERY);
-    let mut before = None;
+    let mut before: Option<(f64, tokio::time::Instant)> = None;
     tokio::pin!(stop);
     loop {
         let now = tokio::select! {
