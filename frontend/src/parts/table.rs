@@ -44,7 +44,8 @@ pub(crate) fn Rows(
     });
     let columns = Memo::new(move |_| table.with(|table| table.columns.clone()));
     let keys = Memo::new(move |_| table.with(|table| table.rows.iter().map(|row| row.key).collect::<Vec<_>>()));
-    let cols = move || columns.with(|columns| columns.iter().map(|column| width(&column.word)).collect::<Vec<_>>().join(" "));
+    let cols =
+        move || columns.with(|columns| columns.iter().map(|column| width(&column.word)).collect::<Vec<_>>().join(" "));
     let scroll = move |event: web_sys::Event| {
         if let Some((top, tall)) = browser::scrolled(&event) {
             let height = height.get_untracked();
@@ -137,7 +138,9 @@ fn Line(
     cursor: RwSignal<u32>,
 ) -> impl IntoView {
     let nav = expect_context::<Nav>();
-    let place = Memo::new(move |_| table.with(|table| table.row(key).map(|(at, _)| table.start + at as u32)).unwrap_or_default());
+    let place = Memo::new(move |_| {
+        table.with(|table| table.row(key).map(|(at, _)| table.start + at as u32)).unwrap_or_default()
+    });
     let (namespace, name) = table
         .with_untracked(|table| table.row(key).map(|(_, row)| (row.namespace.clone(), row.name.clone())))
         .unwrap_or_default();
@@ -145,31 +148,37 @@ fn Line(
     let me = (namespace.clone(), name.clone());
     let selected = Memo::new(move |_| open.with(|open| open.as_ref() == Some(&me)));
     let shown = columns.get_untracked();
-    let cells = shown.into_iter().enumerate().map(|(at, column)| {
-        let cell = Memo::new(move |_| table.with(|table| table.row(key).and_then(|(_, row)| row.cells.get(at).cloned()).unwrap_or(Cell::None)));
-        let changes = Memo::new(move |before: Option<&u32>| {
-            cell.track();
-            before.map_or(0, |count| count + 1)
-        });
-        // Usage moves with every scrape: washing it would never end.
-        let wash = move || match (cell.with(|cell| matches!(cell, Cell::Usage(_))), changes.get()) {
-            (true, _) | (_, 0) => None,
-            (false, count) => Some(if count % 2 == 0 { "a" } else { "b" }),
-        };
-        let (namespace, name) = (namespace.clone(), name.clone());
-        let is_name = column.word == "name";
-        let metric = if column.word == "cpu" { Metric::Cpu } else { Metric::Memory };
-        view! {
-            <div class=format!("td c-{}", column.word) class:num=column.numeric role="gridcell" data-wash=wash>
-                {move || if is_name {
-                    let quiet = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
-                    view! { <span class="name"><i>{quiet}</i>{name.clone()}</span> }.into_any()
-                } else {
-                    content(cell.get(), metric, nav)
-                }}
-            </div>
-        }
-    }).collect_view();
+    let cells = shown
+        .into_iter()
+        .enumerate()
+        .map(|(at, column)| {
+            let cell = Memo::new(move |_| {
+                table.with(|table| table.row(key).and_then(|(_, row)| row.cells.get(at).cloned()).unwrap_or(Cell::None))
+            });
+            let changes = Memo::new(move |before: Option<&u32>| {
+                cell.track();
+                before.map_or(0, |count| count + 1)
+            });
+            // Usage moves with every scrape: washing it would never end.
+            let wash = move || match (cell.with(|cell| matches!(cell, Cell::Usage(_))), changes.get()) {
+                (true, _) | (_, 0) => None,
+                (false, count) => Some(if count % 2 == 0 { "a" } else { "b" }),
+            };
+            let (namespace, name) = (namespace.clone(), name.clone());
+            let is_name = column.word == "name";
+            let metric = if column.word == "cpu" { Metric::Cpu } else { Metric::Memory };
+            view! {
+                <div class=format!("td c-{}", column.word) class:num=column.numeric role="gridcell" data-wash=wash>
+                    {move || if is_name {
+                        let quiet = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
+                        view! { <span class="name"><i>{quiet}</i>{name.clone()}</span> }.into_any()
+                    } else {
+                        content(cell.get(), metric, nav)
+                    }}
+                </div>
+            }
+        })
+        .collect_view();
     view! {
         <a class="tr" role="row" tabindex="-1" aria-rowindex=move || (place.get() + 2).to_string() href=move || nav.href(&path)
             class:on=move || selected.get() class:cursor=move || { let at = cursor.get(); at != 0 && at == place.get() }
