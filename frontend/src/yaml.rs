@@ -12,7 +12,7 @@ const DEPTH: usize = 32;
 const NODES: usize = 10_000;
 
 /// Why a text was not read.
-#[derive(Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Error {
     #[error("line {0} is neither YAML nor JSON")]
     Syntax(usize),

@@ -79,7 +79,7 @@ pub(crate) fn Login(done: impl Fn(Session) + Copy + Send + Sync + 'static) -> im
         if let Some(file) = browser::chosen(&event) {
             spawn_local(async move {
                 if let Some(content) = browser::text_of(file).await {
-                    read(content)
+                    read(content);
                 }
             });
         }

@@ -35,7 +35,7 @@ pub(crate) fn Drawer(kind: Kind, namespace: String, name: String) -> impl IntoVi
         move |frame| {
             match frame {
                 Server::Object { object: Some(object), .. } => {
-                    drop(known.try_set(Known::Here(Box::new(object.clone()))))
+                    drop(known.try_set(Known::Here(Box::new(object.clone()))));
                 }
                 Server::Object { object: None, .. } => drop(known.try_set(Known::Never)),
                 Server::Revoked { say, .. }
@@ -58,12 +58,12 @@ pub(crate) fn Drawer(kind: Kind, namespace: String, name: String) -> impl IntoVi
     let close = move || nav.go(kind.word());
     let escape = window_event_listener(leptos::ev::keydown, move |event| {
         if event.key() == "Escape" {
-            close()
+            close();
         }
     });
     on_cleanup(move || escape.remove());
     let never = Say::new("E-NEVER").with("kind", kind.name()).with("name", &*name).with("namespace", &*namespace);
-    let asked = (namespace.clone(), name.clone());
+    let asked = (namespace, name);
     view! {
         <aside class="drawer" aria-label=label>
             <div class="top">
@@ -145,7 +145,7 @@ fn Summary(object: Object, charts: Charts) -> impl IntoView {
         .into_iter()
         .map(|fact| {
             let value = match fact.value {
-                Value::Text(value) => view! { <span title=value.clone()>{value.clone()}</span> }.into_any(),
+                Value::Text(value) => view! { <span title=value>{value.clone()}</span> }.into_any(),
                 Value::Object(at) => view! { <Object_ at/> }.into_any(),
                 Value::Time(at) => (move || nav.age(at)).into_any(),
                 Value::Cpu(value) => format::both(value, Metric::Cpu).into_any(),

@@ -193,7 +193,7 @@ fn Line(
 fn content(cell: Cell, metric: Metric, nav: Nav) -> AnyView {
     match cell {
         Cell::None => view! { <span class="dim">"–"</span> }.into_any(),
-        Cell::Text(text) => view! { <span class="mid" title=text.clone()>{text.clone()}</span> }.into_any(),
+        Cell::Text(text) => view! { <span class="mid" title=text>{text.clone()}</span> }.into_any(),
         Cell::Int(number) => number.to_string().into_any(),
         Cell::Time(at) => view! { <span class="mid">{move || nav.age(at)}</span> }.into_any(),
         Cell::State(level, word) => view! { <State level word/> }.into_any(),
