@@ -3,9 +3,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
 use wire::Say;
 use wire::session::Credential;
+
+use crate::yaml::{self, Error, Node};
 
 /// Larger files are no kubeconfigs.
 pub(crate) const MOST: usize = 1 << 20;
@@ -24,8 +25,7 @@ pub(crate) struct Context {
     pub(crate) credential: Result<Credential, Say>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
+#[derive(Default)]
 struct File {
     kind: String,
     current_context: String,
@@ -34,33 +34,24 @@ struct File {
     users: Vec<Named<User>>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
 struct Named<T> {
     name: String,
-    #[serde(alias = "context", alias = "cluster", alias = "user")]
     body: Option<T>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 struct ContextBody {
     cluster: String,
     user: String,
     namespace: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
 struct Cluster {
     server: String,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
 struct User {
     token: Option<String>,
-    #[serde(rename = "tokenFile")]
     token_file: Option<String>,
     client_certificate: Option<String>,
     client_key: Option<String>,
@@ -71,23 +62,86 @@ struct User {
     auth_provider: Option<Provider>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
 struct Exec {
     command: String,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 struct Provider {
-    config: ProviderConfig,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-struct ProviderConfig {
     access_token: Option<String>,
     id_token: Option<String>,
+}
+
+impl File {
+    fn read(text: &str) -> Result<Self, Error> {
+        let root = yaml::read(text)?;
+        if root == Node::Null {
+            return Ok(Self::default());
+        }
+        let root = root.is_map("the file")?;
+        Ok(Self {
+            kind: root.text("kind")?.unwrap_or_default(),
+            current_context: root.text("current-context")?.unwrap_or_default(),
+            contexts: named(root, "contexts", "context", ContextBody::read)?,
+            clusters: named(root, "clusters", "cluster", Cluster::read)?,
+            users: named(root, "users", "user", User::read)?,
+        })
+    }
+}
+
+fn named<T>(
+    root: &Node<'_>,
+    list: &'static str,
+    body: &'static str,
+    read: fn(&Node<'_>) -> Result<T, Error>,
+) -> Result<Vec<Named<T>>, Error> {
+    let items = root.list(list)?.iter().map(|item| {
+        let item = item.is_map(body)?;
+        Ok(Named { name: item.text("name")?.unwrap_or_default(), body: item.map(body)?.map(read).transpose()? })
+    });
+    items.collect()
+}
+
+impl ContextBody {
+    fn read(node: &Node<'_>) -> Result<Self, Error> {
+        let text = |key| Ok(node.text(key)?.unwrap_or_default());
+        Ok(Self { cluster: text("cluster")?, user: text("user")?, namespace: node.text("namespace")? })
+    }
+}
+
+impl Cluster {
+    fn read(node: &Node<'_>) -> Result<Self, Error> {
+        Ok(Self { server: node.text("server")?.unwrap_or_default() })
+    }
+}
+
+impl User {
+    fn read(node: &Node<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            token: node.text("token")?,
+            token_file: node.text("tokenFile")?,
+            client_certificate: node.text("client-certificate")?,
+            client_key: node.text("client-key")?,
+            client_certificate_data: node.text("client-certificate-data")?,
+            client_key_data: node.text("client-key-data")?,
+            username: node.text("username")?,
+            exec: node.map("exec")?.map(Exec::read).transpose()?,
+            auth_provider: node.map("auth-provider")?.map(Provider::read).transpose()?,
+        })
+    }
+}
+
+impl Exec {
+    fn read(node: &Node<'_>) -> Result<Self, Error> {
+        Ok(Self { command: node.text("command")?.unwrap_or_default() })
+    }
+}
+
+impl Provider {
+    fn read(node: &Node<'_>) -> Result<Self, Error> {
+        let Some(config) = node.map("config")? else { return Ok(Self::default()) };
+        Ok(Self { access_token: config.text("access-token")?, id_token: config.text("id-token")? })
+    }
 }
 
 /// The contexts of a file, the current one first.
@@ -102,10 +156,7 @@ pub(crate) fn contexts(text: &str) -> Result<Vec<Context>, Say> {
     if text.trim_start().starts_with("-----BEGIN") {
         return Err(Say::new("LOGIN_ISKEY"));
     }
-    let file: File = serde_saphyr::from_str(text).map_err(|error| {
-        // The first line only: the rest quotes the file, secrets included.
-        refuse(error.to_string().lines().next().unwrap_or_default().chars().take(160).collect())
-    })?;
+    let file = File::read(text).map_err(|error| refuse(error.to_string()))?;
     match file.kind.as_str() {
         "Config" | "" if !file.contexts.is_empty() || file.kind == "Config" => {}
         "Secret" => return Err(Say::new("LOGIN_ISSECRET")),
@@ -126,7 +177,9 @@ fn context(file: &File, named: &Named<ContextBody>) -> Context {
     let cluster = file.clusters.iter().find(|known| known.name == body.cluster).and_then(|known| known.body.as_ref());
     let credential = match file.users.iter().find(|known| known.name == body.user) {
         None => Err(Say::new("LOGIN_NOUSER").with("ctx", &*named.name).with("user", &*body.user)),
-        Some(user) => user.body.as_ref().map_or_else(|| Err(no_credential(&body.user)), |body| credential(&user.name, body)),
+        Some(user) => {
+            user.body.as_ref().map_or_else(|| Err(no_credential(&body.user)), |body| credential(&user.name, body))
+        }
     };
     Context {
         name: named.name.clone(),
@@ -160,13 +213,15 @@ fn credential(name: &str, user: &User) -> Result<Credential, Say> {
         };
     }
     if let Some(provider) = &user.auth_provider {
-        let token = text(&provider.config.access_token).or_else(|| text(&provider.config.id_token));
+        let token = text(&provider.access_token).or_else(|| text(&provider.id_token));
         return token.map(Credential::Token).ok_or_else(|| about("LOGIN_REFRESHONLY"));
     }
     if let Some(exec) = &user.exec {
         return Err(about("LOGIN_EXEC").with("command", &*exec.command).with("hint", hint(&exec.command)));
     }
-    if let Some(path) = text(&user.token_file).or_else(|| text(&user.client_certificate)).or_else(|| text(&user.client_key)) {
+    if let Some(path) =
+        text(&user.token_file).or_else(|| text(&user.client_certificate)).or_else(|| text(&user.client_key))
+    {
         return Err(about("LOGIN_PATHS").with("path", path));
     }
     Err(if user.username.is_some() { about("LOGIN_BASIC") } else { no_credential(name) })
@@ -225,6 +280,10 @@ mod tests {
     fn what_is_no_kubeconfig_is_named() {
         refused("kind: Pod", "LOGIN_NOTKUBECONFIG");
         refused("just words", "LOGIN_NOTKUBECONFIG");
+        refused("", "LOGIN_NOTKUBECONFIG");
+        refused("kind: Config\nkind: Config\ncontexts: [{name: c}]", "LOGIN_NOTKUBECONFIG");
+        refused("kind: Config\ncontexts: {name: c}", "LOGIN_NOTKUBECONFIG");
+        refused("kind: Config\ncontexts: null\nusers: null", "LOGIN_NOCONTEXT");
         refused("kind: Secret", "LOGIN_ISSECRET");
         refused("-----BEGIN RSA PRIVATE KEY-----", "LOGIN_ISKEY");
         refused("kind: Config", "LOGIN_NOCONTEXT");
@@ -232,8 +291,17 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_does_not_quote_the_file() {
+        let say = contexts("users: [{name: u, user: {token: [secret]}}]").unwrap_err();
+        assert_eq!(say.arg("reason"), "token is not text");
+    }
+
+    #[test]
     fn json_is_read_and_a_missing_user_is_named() {
         let json = r#"{"kind":"Config","contexts":[{"name":"c","context":{"user":"nobody"}}]}"#;
-        assert_eq!(contexts(json).unwrap()[0].credential, Err(Say::new("LOGIN_NOUSER").with("ctx", "c").with("user", "nobody")));
+        assert_eq!(
+            contexts(json).unwrap()[0].credential,
+            Err(Say::new("LOGIN_NOUSER").with("ctx", "c").with("user", "nobody"))
+        );
     }
 }

@@ -185,7 +185,10 @@ async fn connect(proof: &str) -> End {
     let resume = LINK.with_borrow_mut(|link| {
         link.out = Some(sender);
         link.heard = browser::now();
-        link.views.iter().map(|(sub, entry)| Resume { sub: Sub(*sub), view: entry.view.clone(), seq: entry.seq }).collect()
+        link.views
+            .iter()
+            .map(|(sub, entry)| Resume { sub: Sub(*sub), view: entry.view.clone(), seq: entry.seq })
+            .collect()
     });
     let first = Browser::Auth { proof: proof.to_owned(), resume };
     if write.send(Message::Bytes(wire::encode(&first))).await.is_err() {

@@ -1,4 +1,5 @@
 //! Taffrail in the browser.
+#![allow(unreachable_pub, reason = "the component macro writes `pub` for what a component expands to")]
 
 mod app;
 mod browser;
@@ -12,6 +13,7 @@ mod session;
 mod state;
 mod token;
 mod words;
+mod yaml;
 
 fn main() {
     words::choose(&browser::stored("language").unwrap_or_else(browser::language));

@@ -85,8 +85,9 @@ async fn kept(session: Session) -> Result<Session, Say> {
 
 async fn body<T: serde::de::DeserializeOwned>(answer: &Response) -> Result<T, Say> {
     let bytes = answer.binary().await.map_err(|error| down(&error))?;
-    wire::decode(&bytes)
-        .map_err(|wire::Malformed| Say::new("LOGIN_APIDOWN").with("reason", format!("status {}, not understood", answer.status())))
+    wire::decode(&bytes).map_err(|wire::Malformed| {
+        Say::new("LOGIN_APIDOWN").with("reason", format!("status {}, not understood", answer.status()))
+    })
 }
 
 fn down(error: &gloo_net::Error) -> Say {

@@ -8,8 +8,6 @@ use wasm_bindgen::JsCast;
 pub(crate) struct Pen {
     context: web_sys::CanvasRenderingContext2d,
     style: web_sys::CssStyleDeclaration,
-    pub(crate) width: f64,
-    pub(crate) height: f64,
 }
 
 // === impl Pen ===
@@ -31,7 +29,7 @@ impl Pen {
         }
         let context: web_sys::CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;
         let style = window().get_computed_style(&document().document_element()?).ok()??;
-        let pen = Self { context, style, width, height };
+        let pen = Self { context, style };
         pen.context.set_transform(density, 0.0, 0.0, density, 0.0, 0.0).ok()?;
         pen.context.clear_rect(0.0, 0.0, width, height);
         Some(pen)

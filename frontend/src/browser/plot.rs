@@ -1,7 +1,7 @@
 //! Charts on a canvas element, in the page's tokens.
 
-use chart::{Rgb, Scene};
 use chart::IntoDrawingArea as _;
+use chart::{Rgb, Scene};
 use wasm_bindgen::JsCast as _;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
@@ -60,7 +60,8 @@ pub(crate) fn draw(canvas: &HtmlCanvasElement, scene: &Scene) {
         canvas.set_width(width as u32);
         canvas.set_height(height as u32);
     }
-    let context = canvas.get_context("2d").ok().flatten().and_then(|context| context.dyn_into::<CanvasRenderingContext2d>().ok());
+    let context =
+        canvas.get_context("2d").ok().flatten().and_then(|context| context.dyn_into::<CanvasRenderingContext2d>().ok());
     let Some(context) = context else { return };
     match chart::Canvas::new(context, scene.size, ratio) {
         Ok(backend) => {

@@ -45,7 +45,10 @@ pub(crate) fn List(kind: Kind) -> impl IntoView {
         if let Some(running) = timer.get_value() {
             running.clear();
         }
-        let later = set_timeout_with_handle(move || nav.set(&[("q", &typed.get_untracked())]), std::time::Duration::from_millis(120));
+        let later = set_timeout_with_handle(
+            move || nav.set(&[("q", &typed.get_untracked())]),
+            std::time::Duration::from_millis(120),
+        );
         timer.set_value(later.ok());
     };
     let open = Memo::new(move |_| match nav.page.get() {
@@ -65,7 +68,11 @@ pub(crate) fn List(kind: Kind) -> impl IntoView {
         let (first, fit) = window.get();
         let matched = table.with(|table| table.matched);
         let (from, to) = ((first + 1).min(matched), (first + fit).min(matched));
-        if words::chinese() { format!("第 {from}–{to} 行，共 {matched} 行") } else { format!("rows {from}–{to} of {matched}") }
+        if words::chinese() {
+            format!("第 {from}–{to} 行，共 {matched} 行")
+        } else {
+            format!("rows {from}–{to} of {matched}")
+        }
     };
     view! {
         <main class="page flush">
@@ -120,7 +127,9 @@ fn state_text(table: &Table, kind: Kind, filter: &str) -> Option<(bool, String)>
         Some(ViewState::Live) | None if empty && table.matched == 0 && !filter.is_empty() => {
             named("E-FILTER").with("filter", filter).with("n", table.total.to_string())
         }
-        Some(ViewState::Live) | None if empty && table.matched == 0 => named("E-NONE").with("scope", text("this scope")),
+        Some(ViewState::Live) | None if empty && table.matched == 0 => {
+            named("E-NONE").with("scope", text("this scope"))
+        }
         Some(ViewState::Live) | None => return None,
     };
     Some((empty, words::say(&say)))

@@ -25,7 +25,9 @@ pub(crate) fn Login(done: impl Fn(Session) + Copy + Send + Sync + 'static) -> im
             Err(say) => refusal.set(Some(say)),
         }
     });
-    let open = move || browser::secure() || browser::local() || place.with(|place| place.as_ref().is_some_and(|place| place.insecure));
+    let open = move || {
+        browser::secure() || browser::local() || place.with(|place| place.as_ref().is_some_and(|place| place.insecure))
+    };
     let submit = move |credential: Credential, namespace: Option<String>| {
         busy.set(true);
         refusal.set(None);
@@ -64,15 +66,23 @@ pub(crate) fn Login(done: impl Fn(Session) + Copy + Send + Sync + 'static) -> im
             }
         }
     };
-    let help = move |say: Say| match say.code.as_str() {
+    let help = move |say: Say| {
+        match say.code.as_str() {
         "LOGIN_ISKUBECONFIG" => view! { <button class="act" on:click=move |_| read(pasted.get_untracked())>{text("Use it as one")}</button> }.into_any(),
         "LOGIN_BASE64" => view! {
             <button class="act" on:click=move |_| if let Some(decoded) = token::decoded(&pasted.get_untracked()) { pasted.set(decoded); go(); }>{text("Decode and use")}</button>
         }.into_any(),
         _ => ().into_any(),
+    }
     };
-    let pick = move |event: web_sys::Event| if let Some(file) = browser::chosen(&event) {
-        spawn_local(async move { if let Some(content) = browser::text_of(file).await { read(content) } });
+    let pick = move |event: web_sys::Event| {
+        if let Some(file) = browser::chosen(&event) {
+            spawn_local(async move {
+                if let Some(content) = browser::text_of(file).await {
+                    read(content);
+                }
+            });
+        }
     };
     view! {
         <main class="login">

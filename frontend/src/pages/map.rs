@@ -38,9 +38,16 @@ pub(crate) fn MapPage() -> impl IntoView {
     );
     let shown = move || {
         let find = find.get().to_lowercase();
-        map.with(|map| map.iter().flat_map(|map| map.boxes.clone()).filter(|node| node.title.to_lowercase().contains(&find)).collect::<Vec<_>>())
+        map.with(|map| {
+            map.iter()
+                .flat_map(|map| map.boxes.clone())
+                .filter(|node| node.title.to_lowercase().contains(&find))
+                .collect::<Vec<_>>()
+        })
     };
-    let card = move || selected.get().and_then(|key| map.with(|map| map.as_ref()?.boxes.iter().find(|node| node.key == key).cloned()));
+    let card = move || {
+        selected.get().and_then(|key| map.with(|map| map.as_ref()?.boxes.iter().find(|node| node.key == key).cloned()))
+    };
     view! {
         <main class="page flush">
             <div class="tools">

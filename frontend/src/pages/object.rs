@@ -34,9 +34,12 @@ pub(crate) fn Drawer(kind: Kind, namespace: String, name: String) -> impl IntoVi
         move || view.clone(),
         move |frame| {
             match frame {
-                Server::Object { object: Some(object), .. } => drop(known.try_set(Known::Here(Box::new(object.clone())))),
+                Server::Object { object: Some(object), .. } => {
+                    drop(known.try_set(Known::Here(Box::new(object.clone()))));
+                }
                 Server::Object { object: None, .. } => drop(known.try_set(Known::Never)),
-                Server::Revoked { say, .. } | Server::State { state: ViewState::Denied(say) | ViewState::Failed(say), .. } => {
+                Server::Revoked { say, .. }
+                | Server::State { state: ViewState::Denied(say) | ViewState::Failed(say), .. } => {
                     drop(known.try_set(Known::Why(say.clone())));
                 }
                 _ => {}
@@ -50,12 +53,17 @@ pub(crate) fn Drawer(kind: Kind, namespace: String, name: String) -> impl IntoVi
         _ => None,
     };
     let range = Signal::derive(|| 1800);
-    let charts = charts.map(|target| (watch_chart(target.clone(), Metric::Cpu, range), watch_chart(target, Metric::Memory, range)));
+    let charts = charts
+        .map(|target| (watch_chart(target.clone(), Metric::Cpu, range), watch_chart(target, Metric::Memory, range)));
     let close = move || nav.go(kind.word());
-    let escape = window_event_listener(leptos::ev::keydown, move |event| if event.key() == "Escape" { close() });
+    let escape = window_event_listener(leptos::ev::keydown, move |event| {
+        if event.key() == "Escape" {
+            close();
+        }
+    });
     on_cleanup(move || escape.remove());
     let never = Say::new("E-NEVER").with("kind", kind.name()).with("name", &*name).with("namespace", &*namespace);
-    let asked = (namespace.clone(), name.clone());
+    let asked = (namespace, name);
     view! {
         <aside class="drawer" aria-label=label>
             <div class="top">
@@ -120,19 +128,32 @@ fn Summary(object: Object, charts: Charts) -> impl IntoView {
     let whole = charts.filter(|_| object.containers.is_empty()).map(|(cpu, memory)| view! {
         <div class="ctr"><div class="two"><div><span class="key">"CPU"</span><Plot chart=cpu metric=Metric::Cpu/></div><div><span class="key">{text("Memory")}</span><Plot chart=memory metric=Metric::Memory/></div></div></div>
     });
-    let containers = object.containers.into_iter().map(|container| view! { <ContainerCard container charts/> }).collect_view();
-    let reach = object.reach.into_iter().map(|reach| view! { <ReachCard reach namespace=object.at.namespace.clone()/> }).collect_view();
-    let owners = object.owners.into_iter().map(|owner| view! { <dt>{text("Owner")}</dt><dd><Object_ at=owner/></dd> }).collect_view();
-    let facts = object.facts.into_iter().map(|fact| {
-        let value = match fact.value {
-            Value::Text(value) => view! { <span title=value.clone()>{value.clone()}</span> }.into_any(),
-            Value::Object(at) => view! { <Object_ at/> }.into_any(),
-            Value::Time(at) => (move || nav.age(at)).into_any(),
-            Value::Cpu(value) => format::both(value, Metric::Cpu).into_any(),
-            Value::Bytes(value) => format::both(value, Metric::Memory).into_any(),
-        };
-        view! { <dt>{words::word(&fact.word)}</dt><dd>{value}</dd> }
-    }).collect_view();
+    let containers =
+        object.containers.into_iter().map(|container| view! { <ContainerCard container charts/> }).collect_view();
+    let reach = object
+        .reach
+        .into_iter()
+        .map(|reach| view! { <ReachCard reach namespace=object.at.namespace.clone()/> })
+        .collect_view();
+    let owners = object
+        .owners
+        .into_iter()
+        .map(|owner| view! { <dt>{text("Owner")}</dt><dd><Object_ at=owner/></dd> })
+        .collect_view();
+    let facts = object
+        .facts
+        .into_iter()
+        .map(|fact| {
+            let value = match fact.value {
+                Value::Text(value) => view! { <span title=value>{value.clone()}</span> }.into_any(),
+                Value::Object(at) => view! { <Object_ at/> }.into_any(),
+                Value::Time(at) => (move || nav.age(at)).into_any(),
+                Value::Cpu(value) => format::both(value, Metric::Cpu).into_any(),
+                Value::Bytes(value) => format::both(value, Metric::Memory).into_any(),
+            };
+            view! { <dt>{words::word(&fact.word)}</dt><dd>{value}</dd> }
+        })
+        .collect_view();
     let conditions = object.conditions.into_iter().map(|condition| view! {
         <dt><State level=condition.level word=condition.kind/></dt>
         <dd class="wrap">{condition.status}" "<span class="dim">{condition.reason}" "{condition.message}</span></dd>
@@ -146,7 +167,11 @@ fn Summary(object: Object, charts: Charts) -> impl IntoView {
                 <b>{event.reason}</b>" "{event.message}" "<span class="dim">{(event.count > 1).then(|| format!("× {}", event.count))}</span></span></div> }
         }).collect_view().into_any(),
     };
-    let labels = object.labels.into_iter().map(|(name, value)| view! { <span class="chip mono">{format!("{name}={value}")}</span>" " }).collect_view();
+    let labels = object
+        .labels
+        .into_iter()
+        .map(|(name, value)| view! { <span class="chip mono">{format!("{name}={value}")}</span>" " })
+        .collect_view();
     view! {
         <div class="body">
             {whole}{containers}{reach}
@@ -173,7 +198,9 @@ fn Object_(at: Ref) -> impl IntoView {
 fn ContainerCard(container: Container, charts: Charts) -> impl IntoView {
     let nav = expect_context::<Nav>();
     let since = container.since;
-    let exit = container.last_exit.as_ref().map(|exit| format!("; last exit {}, {}, {}", exit.code, exit.reason, exit.at.map(browser::clock).unwrap_or_default()));
+    let exit = container.last_exit.as_ref().map(|exit| {
+        format!("; last exit {}, {}, {}", exit.code, exit.reason, exit.at.map(browser::clock).unwrap_or_default())
+    });
     let state = [container.state.as_str(), container.reason.as_str()].join(" ");
     let label = container.name.clone();
     view! {

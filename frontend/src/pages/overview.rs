@@ -66,9 +66,16 @@ pub(crate) fn OverviewPage() -> impl IntoView {
 }
 
 #[component]
-fn Fill(title: &'static str, metric: Metric, target: Target, #[prop(into)] range: Signal<u32>, page: RwSignal<Option<Overview>>) -> impl IntoView {
+fn Fill(
+    title: &'static str,
+    metric: Metric,
+    target: Target,
+    #[prop(into)] range: Signal<u32>,
+    page: RwSignal<Option<Overview>>,
+) -> impl IntoView {
     let chart = watch_chart(target, metric, range);
-    let full = move || page.with(|page| page.as_ref().map(|page| if metric == Metric::Cpu { page.cpu } else { page.memory }));
+    let full =
+        move || page.with(|page| page.as_ref().map(|page| if metric == Metric::Cpu { page.cpu } else { page.memory }));
     view! {
         <section class="panel">
             <header><h2>{text(title)}</h2><span class="right">{move || full().map(|full| format!("{} {}", text("of"), format::both(full.capacity, metric)))}</span></header>
@@ -114,9 +121,14 @@ fn Tile(tile: NodeTile) -> impl IntoView {
     let since = tile.since;
     let state = match tile.level {
         Level::Good => view! { <span class="dim">{format!("{} {}", tile.pods, text("pods"))}</span> }.into_any(),
-        level => view! { <State level word=tile.status.clone()/><span class="dim">{move || nav.age(since)}</span> }.into_any(),
+        level => view! { <State level word=tile.status.clone()/><span class="dim">{move || nav.age(since)}</span> }
+            .into_any(),
     };
-    let heard = if tile.heard > 0 { format!("{} {}", text("last heard"), browser::clock(tile.heard)) } else { text("never heard").to_owned() };
+    let heard = if tile.heard > 0 {
+        format!("{} {}", text("last heard"), browser::clock(tile.heard))
+    } else {
+        text("never heard").to_owned()
+    };
     view! {
         <a class=format!("node {}", class(tile.level)) href=move || nav.href(&path)>
             <b>{tile.name}" "{state}</b>
@@ -131,8 +143,15 @@ fn Tile(tile: NodeTile) -> impl IntoView {
 
 #[component]
 fn Pods(pods: Vec<Tally>, total: u32, restarts: u32) -> impl IntoView {
-    let bar = pods.iter().filter(|tally| tally.count > 0).map(|tally| view! { <i class=class(tally.level) style=("--n", tally.count.to_string())></i> }).collect_view();
-    let legend = pods.into_iter().map(|tally| view! { <State level=tally.level word=format!("{} {}", tally.count, words::word(&tally.word))/> }).collect_view();
+    let bar = pods
+        .iter()
+        .filter(|tally| tally.count > 0)
+        .map(|tally| view! { <i class=class(tally.level) style=("--n", tally.count.to_string())></i> })
+        .collect_view();
+    let legend = pods
+        .into_iter()
+        .map(|tally| view! { <State level=tally.level word=format!("{} {}", tally.count, words::word(&tally.word))/> })
+        .collect_view();
     view! {
         <section class="panel wide"><header><h2>{text("Pods")}</h2><span class="right">{total}</span></header>
             <div class="in"><div class="stack" aria-hidden="true">{bar}</div>

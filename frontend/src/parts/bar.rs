@@ -124,7 +124,9 @@ fn Picker(names: RwSignal<Option<Namespaces>>) -> impl IntoView {
     };
     let shown = move || {
         let filter = filter.get();
-        names.with(|names| names.iter().flat_map(|names| names.names.clone()).filter(|name| name.contains(&filter)).collect::<Vec<_>>())
+        names.with(|names| {
+            names.iter().flat_map(|names| names.names.clone()).filter(|name| name.contains(&filter)).collect::<Vec<_>>()
+        })
     };
     request_animation_frame(|| browser::focus("namespace-filter"));
     view! {

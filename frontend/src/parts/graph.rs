@@ -82,7 +82,9 @@ pub(crate) fn Graph(map: RwSignal<Option<Map>>, selected: RwSignal<Option<Key>>)
                 return browser::focus("find");
             }
             "Enter" => {
-                let object = map.with_untracked(|map| map.as_ref()?.boxes.iter().find(|node| Some(node.key) == selected.get_untracked())?.at.clone());
+                let object = map.with_untracked(|map| {
+                    map.as_ref()?.boxes.iter().find(|node| Some(node.key) == selected.get_untracked())?.at.clone()
+                });
                 if let Some(path) = object.as_ref().and_then(crate::nav::path_of) {
                     nav.go(&path);
                 }
@@ -135,13 +137,17 @@ fn neighbour(map: &Map, from: Option<Key>, step: (i32, i32)) -> Option<Key> {
         (0, dy) => node.layer == from.layer && sign(from.row.into(), node.row.into()) == i64::from(dy),
         (dx, _) => sign(layer(from), layer(node)) == i64::from(dx),
     };
-    let far = |node: &&Node| ((layer(node) - layer(from)).abs() * 3 + (i64::from(node.row) - i64::from(from.row)).abs(), node.key);
+    let far = |node: &&Node| {
+        ((layer(node) - layer(from)).abs() * 3 + (i64::from(node.row) - i64::from(from.row)).abs(), node.key)
+    };
     map.boxes.iter().filter(fits).min_by_key(far).map_or(Some(from.key), |node| Some(node.key))
 }
 
 fn paint(pen: &Pen, map: &Map, selected: Option<Key>, (dx, dy, zoom): (f64, f64, f64)) {
     let place = |x: f64, y: f64| (x * zoom + dx, y * zoom + dy);
-    let rect = |x: f64, y: f64, w: f64, h: f64| [place(x, y), place(x + w, y), place(x + w, y + h), place(x, y + h), place(x, y)];
+    let rect = |x: f64, y: f64, w: f64, h: f64| {
+        [place(x, y), place(x + w, y), place(x + w, y + h), place(x, y + h), place(x, y)]
+    };
     let size = |size: f64| size * zoom;
     for lane in &map.lanes {
         let top = TOP + f64::from(lane.row) * ROW;
@@ -174,17 +180,38 @@ fn paint(pen: &Pen, map: &Map, selected: Option<Key>, (dx, dy, zoom): (f64, f64,
             _ => ("--deck", "--line-strong"),
         };
         pen.area(&outline, fill, 1.0);
-        pen.line(&outline, if selected == Some(node.key) { "--accent" } else { stroke }, if selected == Some(node.key) { 2.0 } else { 1.0 }, node.lone);
+        pen.line(
+            &outline,
+            if selected == Some(node.key) { "--accent" } else { stroke },
+            if selected == Some(node.key) { 2.0 } else { 1.0 },
+            node.lone,
+        );
         let room = ((width - 20.0) / 6.4) as usize;
-        let cut = |text: &str, room: usize| if text.chars().count() > room { text.chars().take(room.saturating_sub(1)).chain(['…']).collect() } else { text.to_owned() };
+        let cut = |text: &str, room: usize| {
+            if text.chars().count() > room {
+                text.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+            } else {
+                text.to_owned()
+            }
+        };
         let dots = node.dots.len().min(8);
-        pen.text(&cut(&node.title, room.saturating_sub(dots * 2)), place(x + 10.0, y + 15.0), "--ink", ("550", size(12.0)), "start");
+        pen.text(
+            &cut(&node.title, room.saturating_sub(dots * 2)),
+            place(x + 10.0, y + 15.0),
+            "--ink",
+            ("550", size(12.0)),
+            "start",
+        );
         pen.text(&cut(&node.subtitle, room + 3), place(x + 10.0, y + 28.0), "--ink-3", ("400", size(10.5)), "start");
         for (at, dot) in node.dots.iter().take(8).enumerate() {
             let (cx, cy) = (x + width - 15.0 - at as f64 * 12.0, y + 11.0);
             match dot {
                 Level::Bad => pen.area(&rect(cx - 4.0, cy - 4.0, 8.0, 8.0), "--bad", 1.0),
-                Level::Warn => pen.area(&[place(cx, cy - 5.0), place(cx + 5.0, cy + 4.0), place(cx - 5.0, cy + 4.0)], "--warn", 1.0),
+                Level::Warn => pen.area(
+                    &[place(cx, cy - 5.0), place(cx + 5.0, cy + 4.0), place(cx - 5.0, cy + 4.0)],
+                    "--warn",
+                    1.0,
+                ),
                 level => pen.dot(place(cx, cy), size(4.0), token(*level), *level == Level::Gone),
             }
         }
@@ -193,7 +220,13 @@ fn paint(pen: &Pen, map: &Map, selected: Option<Key>, (dx, dy, zoom): (f64, f64,
             pen.text(&head, place(x + width + 8.0, y + 8.0), token(node.level), ("550", size(11.0)), "start");
         }
     }
-    let titles = [(Layer::Entry, "Entry"), (Layer::Service, "Service and port"), (Layer::Endpoints, "Endpoints"), (Layer::Workload, "Workload, a dot a pod"), (Layer::Node, "Node")];
+    let titles = [
+        (Layer::Entry, "Entry"),
+        (Layer::Service, "Service and port"),
+        (Layer::Endpoints, "Endpoints"),
+        (Layer::Workload, "Workload, a dot a pod"),
+        (Layer::Node, "Node"),
+    ];
     for (layer, title) in titles {
         let (x, _) = place(column(layer).0, 0.0);
         pen.text(text(title), (x, 20.0), "--ink-3", ("500", 12.0), "start");

@@ -167,10 +167,10 @@ fn compose(from: &Chart, metric: Metric, size: (f64, f64), only: Option<&str>, f
         color: if rule.word == "limit" { colors.bad } else { colors.quiet },
         dash: true,
     });
-    let marks = from.marks.iter().map(|mark| chart::Mark {
-        at: mark.at as f64 / 1000.0,
-        label: words::headline(&words::say(&mark.say)).0,
-    });
+    let marks = from
+        .marks
+        .iter()
+        .map(|mark| chart::Mark { at: mark.at as f64 / 1000.0, label: words::headline(&words::say(&mark.say)).0 });
     let length = from.lines.iter().map(|line| line.values.len()).max().unwrap_or(0);
     let start = from.from as f64 / 1000.0;
     let step = f64::from(from.step) / 1000.0;

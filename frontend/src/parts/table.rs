@@ -44,7 +44,8 @@ pub(crate) fn Rows(
     });
     let columns = Memo::new(move |_| table.with(|table| arranged(&table.columns)));
     let keys = Memo::new(move |_| table.with(|table| table.rows.iter().map(|row| row.key).collect::<Vec<_>>()));
-    let cols = move || columns.with(|columns| columns.iter().map(|column| width(&column.word)).collect::<Vec<_>>().join(" "));
+    let cols =
+        move || columns.with(|columns| columns.iter().map(|column| width(&column.word)).collect::<Vec<_>>().join(" "));
     let scroll = move |event: web_sys::Event| {
         if let Some((top, tall)) = browser::scrolled(&event) {
             let height = height.get_untracked();
@@ -137,7 +138,9 @@ fn Line(
     cursor: RwSignal<u32>,
 ) -> impl IntoView {
     let nav = expect_context::<Nav>();
-    let place = Memo::new(move |_| table.with(|table| table.row(key).map(|(at, _)| table.start + at as u32)).unwrap_or_default());
+    let place = Memo::new(move |_| {
+        table.with(|table| table.row(key).map(|(at, _)| table.start + at as u32)).unwrap_or_default()
+    });
     let (namespace, name) = table
         .with_untracked(|table| table.row(key).map(|(_, row)| (row.namespace.clone(), row.name.clone())))
         .unwrap_or_default();
@@ -203,7 +206,7 @@ fn arranged(columns: &[Column]) -> Vec<Column> {
 fn content(cell: Cell, metric: Metric, nav: Nav) -> AnyView {
     match cell {
         Cell::None => view! { <span class="dim">"–"</span> }.into_any(),
-        Cell::Text(text) => view! { <span class="mid" title=text.clone()>{text.clone()}</span> }.into_any(),
+        Cell::Text(text) => view! { <span class="mid" title=text>{text.clone()}</span> }.into_any(),
         Cell::Int(number) => number.to_string().into_any(),
         Cell::Time(at) => view! { <span class="mid">{move || nav.age(at)}</span> }.into_any(),
         Cell::State(level, word) => view! { <State level word/> }.into_any(),

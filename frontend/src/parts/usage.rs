@@ -30,14 +30,15 @@ pub(crate) fn level(share: Option<f64>) -> &'static str {
 /// A usage cell of a table.
 #[component]
 pub(crate) fn UsageCell(usage: Usage, metric: Metric) -> impl IntoView {
-    let (used, limit) = (f64::from(usage.used), f64::from(usage.limit));
+    let Usage { used, request, limit, spark: recent } = usage;
+    let (used, limit) = (f64::from(used), f64::from(limit));
     if !used.is_finite() {
         return view! { <span class="dim">"–"</span> }.into_any();
     }
     let share = format::share(used, limit);
-    let tick = format::share(f64::from(usage.request), limit);
+    let tick = format::share(f64::from(request), limit);
     let (number, unit) = format::amount(used, metric);
-    let path = spark(&usage.spark);
+    let path = spark(&recent);
     view! {
         <div class=format!("use {}", level(share)) title=format::percent(share)>
             <svg viewBox="0 0 56 18" preserveAspectRatio="none" aria-hidden="true"><path d=path/></svg>

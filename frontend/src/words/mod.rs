@@ -58,8 +58,7 @@ pub(crate) fn headline(sentence: &str) -> (String, String) {
 
 /// "Four things need you".
 pub(crate) fn needs(count: u32) -> String {
-    const NUMBERS: [&str; 10] =
-        ["Nothing", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
+    const NUMBERS: [&str; 10] = ["Nothing", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
     if chinese() {
         return if count == 0 { "一切正常".to_owned() } else { format!("{count} 项需要处理") };
     }

@@ -57,7 +57,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("Selector", "选择器"),
     ("Skip to content", "跳到内容"),
     ("Sign in to", "登录到"),
-    ("Kept in this server's memory until you sign out, never in the browser.", "只保存在此服务器内存中，直到退出登录；绝不存入浏览器。"),
+    (
+        "Kept in this server's memory until you sign out, never in the browser.",
+        "只保存在此服务器内存中，直到退出登录；绝不存入浏览器。",
+    ),
     ("Version", "版本"),
     ("Ports", "端口"),
     ("limit", "限制"),
