@@ -64,8 +64,16 @@ fn main() {
         cache.put(pod(round, if round % 2 == 0 { "Failed" } else { "Running" }));
         let start = Instant::now();
         let objects = cache.snapshot();
-        let source =
-            Source { objects: &objects, board: &board, history: &history, scope: &Scope::All, usage: &nowhere, told: None, requests: None, partial: None };
+        let source = Source {
+            objects: &objects,
+            board: &board,
+            history: &history,
+            scope: &Scope::All,
+            usage: &nowhere,
+            told: None,
+            requests: None,
+            partial: None,
+        };
         let frame = table.frame(&source, &ask, (Sub(1), 1, 0), 1_000_000);
         let took = start.elapsed();
         std::hint::black_box(frame);

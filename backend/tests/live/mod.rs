@@ -168,6 +168,7 @@ impl Place {
         let config = backend::history::Config { resolution: 15_000 };
         let (pages, keeper, history) = backend::history::build(&config, objects.clone());
         let parts = Parts {
+            own: watch::channel((f32::NAN, f32::NAN)).1,
             objects: objects.clone(),
             history,
             coverage: backend::kubelet::Coverage::default(),

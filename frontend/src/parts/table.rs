@@ -148,37 +148,42 @@ fn Line(
     let me = (namespace.clone(), name.clone());
     let selected = Memo::new(move |_| open.with(|open| open.as_ref() == Some(&me)));
     let shown = columns.get_untracked();
-    let cells = shown.into_iter().map(|column| {
-        let id = column.id;
-        let cell = Memo::new(move |_| {
-            table.with(|table| {
-                let at = table.columns.iter().position(|known| known.id == id)?;
-                table.row(key).and_then(|(_, row)| row.cells.get(at).cloned())
-            }).unwrap_or(Cell::None)
-        });
-        let changes = Memo::new(move |before: Option<&u32>| {
-            cell.track();
-            before.map_or(0, |count| count + 1)
-        });
-        // Usage moves with every scrape: washing it would never end.
-        let wash = move || match (cell.with(|cell| matches!(cell, Cell::Usage(_))), changes.get()) {
-            (true, _) | (_, 0) => None,
-            (false, count) => Some(if count % 2 == 0 { "a" } else { "b" }),
-        };
-        let (namespace, name) = (namespace.clone(), name.clone());
-        let is_name = column.word == "name";
-        let metric = if column.word == "cpu" { Metric::Cpu } else { Metric::Memory };
-        view! {
-            <div class=format!("td c-{}", column.word) class:num=column.numeric role="gridcell" data-wash=wash>
-                {move || if is_name {
-                    let quiet = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
-                    view! { <span class="name"><i>{quiet}</i>{name.clone()}</span> }.into_any()
-                } else {
-                    content(cell.get(), metric, nav)
-                }}
-            </div>
-        }
-    }).collect_view();
+    let cells = shown
+        .into_iter()
+        .map(|column| {
+            let id = column.id;
+            let cell = Memo::new(move |_| {
+                table
+                    .with(|table| {
+                        let at = table.columns.iter().position(|known| known.id == id)?;
+                        table.row(key).and_then(|(_, row)| row.cells.get(at).cloned())
+                    })
+                    .unwrap_or(Cell::None)
+            });
+            let changes = Memo::new(move |before: Option<&u32>| {
+                cell.track();
+                before.map_or(0, |count| count + 1)
+            });
+            // Usage moves with every scrape: washing it would never end.
+            let wash = move || match (cell.with(|cell| matches!(cell, Cell::Usage(_))), changes.get()) {
+                (true, _) | (_, 0) => None,
+                (false, count) => Some(if count % 2 == 0 { "a" } else { "b" }),
+            };
+            let (namespace, name) = (namespace.clone(), name.clone());
+            let is_name = column.word == "name";
+            let metric = if column.word == "cpu" { Metric::Cpu } else { Metric::Memory };
+            view! {
+                <div class=format!("td c-{}", column.word) class:num=column.numeric role="gridcell" data-wash=wash>
+                    {move || if is_name {
+                        let quiet = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
+                        view! { <span class="name"><i>{quiet}</i>{name.clone()}</span> }.into_any()
+                    } else {
+                        content(cell.get(), metric, nav)
+                    }}
+                </div>
+            }
+        })
+        .collect_view();
     view! {
         <a class="tr" role="row" tabindex="-1" aria-rowindex=move || (place.get() + 2).to_string() href=move || nav.href(&path)
             class:on=move || selected.get() class:cursor=move || { let at = cursor.get(); at != 0 && at == place.get() }
@@ -192,7 +197,8 @@ fn Line(
 
 /// The columns that are shown: kubectl's default ones and a pod's node, with usage before node and age.
 fn arranged(columns: &[Column]) -> Vec<Column> {
-    let mut shown: Vec<Column> = columns.iter().filter(|column| !column.wide || column.word == "node").cloned().collect();
+    let mut shown: Vec<Column> =
+        columns.iter().filter(|column| !column.wide || column.word == "node").cloned().collect();
     shown.sort_by_key(|column| match column.word.as_str() {
         "cpu" => 1,
         "memory" => 2,
