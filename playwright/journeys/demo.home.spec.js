@@ -49,7 +49,8 @@ test('a pod that kubectl would show is in the table, and its drawer has its own 
   await signIn(page, 'pod');
   await expect(page.getByRole('row')).not.toHaveCount(0);
   await page.getByRole('searchbox').first().fill('status:CrashLoopBackOff');
-  await page.getByText('CrashLoopBackOff').first().click();
+  await expect(page.getByText('Running')).toHaveCount(0);
+  await page.getByRole('row', { name: /CrashLoopBackOff/ }).first().click();
   await expect(page).toHaveURL(/\/pod\/[^/]+\/[^/?]+/);
   await page.screenshot({ path: 'shots/pod-dark.png' });
   await page.keyboard.press('Escape');

@@ -44,9 +44,9 @@ impl Requests {
     }
 }
 
-/// What a pod that is not finished asks for: millicores, bytes.
+/// What a pod holds of its node: millicores, bytes. Nothing once it is finished, and nothing before a node has taken it.
 pub(super) fn asked(pod: &Pod) -> Option<(u64, u64)> {
-    if matches!(&*pod.phase, "Succeeded" | "Failed") {
+    if pod.node.is_none() || matches!(&*pod.phase, "Succeeded" | "Failed") {
         return None;
     }
     let running = pod.containers.iter().filter(|one| one.role != Role::Init);

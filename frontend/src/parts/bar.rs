@@ -70,7 +70,7 @@ pub(crate) fn Bar(
             </button>
             <div class="end">
                 <span class=link_class role="status">{link_text}</span>
-                <button class="who" aria-label=text("You") aria-haspopup="true" aria-expanded=move || menu.get().to_string() on:click=move |_| menu.update(|on| *on = !*on)>
+                <button class="who" title=text("You") aria-haspopup="true" aria-expanded=move || menu.get().to_string() on:click=move |_| menu.update(|on| *on = !*on)>
                     {initials.to_uppercase()}
                 </button>
             </div>
