@@ -7,6 +7,7 @@ set -euo pipefail
 mkdir -p "$TAFFRAIL_CACHE"
 export TAFFRAIL_CACHE CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$TAFFRAIL_CACHE/target}" npm_config_cache="$TAFFRAIL_CACHE/npm"
 export BIN="$TAFFRAIL_CACHE/bin/k8s-1.36.2"
+export PATH="$PATH:$BIN" # a kubectl of the machine's own comes first
 unset RUSTFLAGS # would switch off the flags set below, and with them the browser's standard library
 
 step() { printf '\033[1m== %s\033[0m (%s)\n' "$*" "$(date +%T)" >&2; }
@@ -57,7 +58,7 @@ need() {
         if command -v dpkg > /dev/null; then packages fonts-wqy-microhei; fi ;;
       cluster)
         [ -z "${KUBECONFIG_TESTS:-}" ] || return 0
-        packages containerd runc containernetworking-plugins busybox-static iptables nftables iproute2 openssl python3
+        packages containerd runc containernetworking-plugins busybox-static iptables nftables iproute2 openssl python3 curl
         command -v go > /dev/null || packages golang
         bash playwright/cluster/cluster.sh build ;;
     esac
