@@ -109,7 +109,7 @@ fn Shell(
         <a class="skip" href="#main">{text("Skip to content")}</a>
         <Bar session names out/>
         <Rail names/>
-        <div class="main" id="main" tabindex="-1">
+        <div class="main" id="main" tabindex="-1" on:click=move |event| nav.follow(&event)>
             {move || kind.get().map(|kind| view! { <List kind/> })}
             {move || drawer.get().map(|(kind, (namespace, name))| view! { <Drawer kind namespace name/> })}
             {move || plain.get().map(|page| match page {

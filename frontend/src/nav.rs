@@ -66,6 +66,15 @@ impl Nav {
         path_of(at).map(|path| self.href(&path))
     }
 
+    /// Follows a click on a link of ours. The router would follow it too, but completes a navigation only where it
+    /// draws the routes itself; here the address alone decides what is shown.
+    pub(crate) fn follow(&self, event: &leptos::ev::MouseEvent) {
+        if let Some(address) = browser::followed(event) {
+            event.prevent_default();
+            self.go.with_value(|go| go(&address));
+        }
+    }
+
     /// Goes to a path, keeping the query.
     pub(crate) fn go(&self, path: &str) {
         self.go_with(path, &[]);

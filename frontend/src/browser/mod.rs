@@ -124,6 +124,16 @@ pub(crate) fn scrolled(event: &web_sys::Event) -> Option<(f64, f64)> {
     Some((f64::from(element.scroll_top()), f64::from(element.client_height())))
 }
 
+/// The address below the application's base that a plain click on a link asks for; `None` for every other click.
+pub(crate) fn followed(event: &web_sys::MouseEvent) -> Option<String> {
+    let plain = event.button() == 0 && !event.ctrl_key() && !event.meta_key() && !event.shift_key() && !event.alt_key();
+    let element: web_sys::Element = event.target()?.dyn_into().ok()?;
+    let link: web_sys::HtmlAnchorElement = element.closest("a[href]").ok()??.dyn_into().ok()?;
+    let address = link.href();
+    let inside = address.strip_prefix(&url(""))?;
+    (plain && !inside.starts_with('#')).then(|| format!("/{inside}"))
+}
+
 /// Removes the static shell, to make room for the application.
 pub(crate) fn root() -> Option<web_sys::HtmlElement> {
     let root: web_sys::HtmlElement = leptos::prelude::document().get_element_by_id("app")?.dyn_into().ok()?;

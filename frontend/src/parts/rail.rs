@@ -60,7 +60,7 @@ pub(crate) fn Rail(names: RwSignal<Option<Namespaces>>) -> impl IntoView {
         view! { <a href=move || nav.href(path) class:on=here aria-current=current>{text(title)}</a> }
     };
     view! {
-        <nav class="rail" aria-label=text("Pages")>
+        <nav class="rail" aria-label=text("Pages") on:click=move |event| nav.follow(&event)>
             {plain(Page::Overview, "", "Overview")}
             <h6>{text("Compute")}</h6>
             {kind(Kind::Node)}{kind(Kind::Pod)}{kind(Kind::Deployment)}
