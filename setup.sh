@@ -27,15 +27,21 @@ packages() {
   fi
 }
 
-# One toolchain for everything: rustup's where it has (or can fetch) the browser's standard library, else Debian's.
+# One toolchain for everything: Debian's where it is installed (tests were made with it), else rustup's where it has or
+# can fetch the browser's standard library, else Debian's, installed now.
 toolchain() {
   local lib
+  if dpkg -s rustc-web rust-web-src rust-web-clippy rustfmt-web lld-19 > /dev/null 2>&1; then debian; return; fi
   lib=$(rustc --print target-libdir --target wasm32-unknown-unknown 2> /dev/null || true)
   if [ -n "$lib" ] && [ -d "$lib" ]; then return; fi
   if [ ! -e "$TAFFRAIL_CACHE/no-rustup-target" ] && command -v rustup > /dev/null \
       && timeout 60 rustup target add wasm32-unknown-unknown > /dev/null 2>&1; then return; fi
   touch "$TAFFRAIL_CACHE/no-rustup-target"
   packages rustc-web cargo-web rust-web-src rust-web-llvm rust-web-clippy rustfmt-web lld-19
+  debian
+}
+
+debian() {
   export PATH="/usr/bin:$PATH" RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc
   local sysroot
   sysroot=$(sh frontend/bundle/wasm-std.sh)
