@@ -11,7 +11,8 @@ use backend::cluster::kinds::{
     Condition, Endpoint, EndpointSlice, Labels, Meta, Node, Owner, Pod, Resources, Service, ServicePort, SlicePort,
     TargetPort,
 };
-use backend::topology::map::{apply, build, diff};
+use backend::topology::change::{apply, diff};
+use backend::topology::map::build;
 use backend::topology::{Facts, Ranks, Scope, reach};
 use proptest::prelude::*;
 use std::sync::Arc;

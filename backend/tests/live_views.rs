@@ -144,7 +144,7 @@ async fn a_map_goes_on_with_differences_and_says_what_may_not_be_seen() {
     place.apply(&[slice("shop", "wrong", &[true])]);
     let Ok(Server::MapDiff { base, diff, .. }) = news(&mut socket).await else { panic!("not a difference") };
     assert_eq!(base, seq);
-    backend::topology::map::apply(&mut map, &diff);
+    backend::topology::change::apply(&mut map, &diff);
     assert_eq!((map.tally.answering, map.tally.broken), (2, 0));
     place.house.closed.lock().unwrap().push("nodes");
     let mut socket = place.enter(Vec::new()).await;

@@ -1,6 +1,6 @@
 //! From one whole frame to the next: a step, where there is one that is shorter than the frame.
 
-use crate::topology::map;
+use crate::topology::change;
 use wire::Server;
 use wire::chart::Chart;
 
@@ -8,7 +8,7 @@ use wire::chart::Chart;
 pub(super) fn step(before: Option<&Server>, fresh: Server, (seq, base): (u32, u32)) -> Server {
     match (before, fresh) {
         (Some(Server::Map { map: old, .. }), Server::Map { sub, map, .. }) => {
-            let diff = (old.missing == map.missing).then(|| map::diff(old, &map));
+            let diff = (old.missing == map.missing).then(|| change::diff(old, &map));
             let whole = Server::Map { sub, seq, map };
             let short = diff.map(|diff| Server::MapDiff { sub, seq, base, diff });
             let short = short.filter(|short| wire::encode(short).len() < wire::encode(&whole).len());
@@ -123,7 +123,7 @@ mod steps_tests {
         let to = |map: &Map| step(Some(&before), Server::Map { sub: SUB, seq: 0, map: map.clone() }, (8, 7));
         let Server::MapDiff { base: 7, seq: 8, diff, .. } = to(&new) else { panic!("not a difference") };
         let mut shown = old;
-        map::apply(&mut shown, &diff);
+        change::apply(&mut shown, &diff);
         assert_eq!(shown, new);
         let crowd = Server::Map { sub: SUB, seq: 0, map: drawn(&["a"; 60]) };
         let alone = step(Some(&crowd), Server::Map { sub: SUB, seq: 0, map: drawn(&["a"]) }, (8, 7));

@@ -1,18 +1,19 @@
 //! The Service map: boxes in fixed columns, lines between them, and where each box stands.
 //!
-//! Cold layout is a pure function of the set of objects; warm layout of the previous ranks and the set. Barycenters
-//! are exact fractions, so every platform draws one picture. Nothing is dropped: a tile's dots and its `more` add up
-//! to its pods, and the tally to the Services. Costs O(pods + edges × log edges).
+//! Cold layout is a pure function of the set of objects; warm layout of the previous ranks and the set.
+//! Nothing is dropped: a tile's dots and its `more` add up to its pods, and the tally to the Services. Costs O(pods +
+//! edges × log edges).
 
+use super::boxes::{boxed, key, node_key, node_level, owners, pod_level, reference, workload};
 use super::facts::{Facts, zone};
+use super::ranks::{Ranks, settle, sweep};
 use super::reach;
-use crate::cluster::kinds::{Node, Pod, Service, State};
+use crate::cluster::kinds::{Node, Service};
 use hashbrown::HashMap;
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use wire::map::{Box, Edge, Lane, Layer, Map, MapDiff, Proxy, Tally};
-use wire::{Key, Level, Ref, Say};
+use wire::map::{Box, Edge, Lane, Layer, Map, Proxy, Tally};
+use wire::{Key, Level, Say};
 
 /// Pods up to which a tile's dots say everything; above, a tile also carries its counts.
 const DOTTED: usize = 200;
@@ -30,18 +31,6 @@ pub struct Scope {
     pub namespaces: Option<BTreeSet<Arc<str>>>,
     /// Whether nodes may be shown.
     pub nodes: bool,
-}
-
-/// Where boxes stood in their lane's column: what keeps a picture still.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ranks(HashMap<Key, u32>);
-
-impl Ranks {
-    /// Where the boxes of a map stand: rows keep the order that ranks are about.
-    #[must_use]
-    pub fn of(map: &Map) -> Self {
-        Self(map.boxes.iter().map(|one| (one.key, one.row)).collect())
-    }
 }
 
 /// A workload while its pods are counted.
@@ -334,184 +323,5 @@ fn stand(nodes: &[Arc<Node>], pods: &BTreeMap<&str, u32>, map: &mut Map) {
     }
     if !nodes.is_empty() {
         map.lanes.push(Lane { namespace: String::new(), row: 0, rows: u32::try_from(nodes.len()).unwrap_or(u32::MAX) });
-    }
-}
-
-/// Reorders a column by the barycenters of its neighbours; boxes without neighbours stay behind, in their order.
-fn sweep(column: &mut [Key], beside: &[Key], links: &HashMap<Key, Vec<Key>>) {
-    let place: HashMap<Key, u64> = beside.iter().copied().zip(0..).collect();
-    let middles: HashMap<Key, Middle> =
-        column.iter().filter_map(|key| Some((*key, middle(*key, links, &place)?))).collect();
-    column.sort_by(|a, b| match (middles.get(a), middles.get(b)) {
-        (Some(a), Some(b)) => a.compare(*b),
-        (Some(_), None) => Ordering::Less,
-        (None, Some(_)) => Ordering::Greater,
-        (None, None) => Ordering::Equal,
-    });
-}
-
-/// Known boxes keep their order; a new one goes before the first known one whose neighbours stand lower.
-fn settle(column: &mut Vec<Key>, beside: &[Key], links: &HashMap<Key, Vec<Key>>, previous: &Ranks) {
-    let rank = |key: &Key| previous.0.get(key).copied();
-    let place: HashMap<Key, u64> = beside.iter().filter_map(|key| Some((*key, u64::from(rank(key)?)))).collect();
-    let (mut known, fresh): (Vec<Key>, Vec<Key>) = column.iter().partition(|key| rank(key).is_some());
-    known.sort_by_key(|key| (rank(key), *key));
-    for key in fresh {
-        let at = middle(key, links, &place).and_then(|own| {
-            known.iter().position(|other| {
-                middle(*other, links, &place).is_some_and(|other| other.compare(own) == Ordering::Greater)
-            })
-        });
-        known.insert(at.unwrap_or(known.len()), key);
-    }
-    *column = known;
-}
-
-/// A barycenter as an exact fraction.
-#[derive(Clone, Copy)]
-struct Middle {
-    sum: u64,
-    count: u64,
-}
-
-impl Middle {
-    fn compare(self, other: Self) -> Ordering {
-        (self.sum * other.count).cmp(&(other.sum * self.count))
-    }
-}
-
-fn middle(key: Key, links: &HashMap<Key, Vec<Key>>, place: &HashMap<Key, u64>) -> Option<Middle> {
-    let (mut sum, mut count) = (0, 0);
-    for at in links.get(&key)?.iter().filter_map(|other| place.get(other)) {
-        sum += at;
-        count += 1;
-    }
-    (count > 0).then_some(Middle { sum, count })
-}
-
-/// What turns one map into another.
-#[must_use]
-pub fn diff(old: &Map, new: &Map) -> MapDiff {
-    let before: HashMap<Key, &Box> = old.boxes.iter().map(|piece| (piece.key, piece)).collect();
-    let after: HashMap<Key, &Box> = new.boxes.iter().map(|piece| (piece.key, piece)).collect();
-    let lines: HashMap<(Key, Key), &Edge> = old.edges.iter().map(|edge| ((edge.from, edge.to), edge)).collect();
-    let kept: BTreeSet<(Key, Key)> = new.edges.iter().map(|edge| (edge.from, edge.to)).collect();
-    let stands = |key: &Key| after.contains_key(key);
-    MapDiff {
-        lanes: (old.lanes != new.lanes).then(|| new.lanes.clone()),
-        set: new.boxes.iter().filter(|piece| before.get(&piece.key) != Some(piece)).cloned().collect(),
-        remove: old.boxes.iter().map(|piece| piece.key).filter(|key| !stands(key)).collect(),
-        edges: new.edges.iter().filter(|edge| lines.get(&(edge.from, edge.to)) != Some(edge)).cloned().collect(),
-        cut: old
-            .edges
-            .iter()
-            .map(|edge| (edge.from, edge.to))
-            .filter(|ends| !kept.contains(ends) && stands(&ends.0) && stands(&ends.1))
-            .collect(),
-        tally: new.tally,
-        proxy: new.proxy.clone(),
-    }
-}
-
-/// Applies a change, as the browser does. `apply(old, diff(old, new))` is `new`, as long as the same kinds are missing.
-pub fn apply(map: &mut Map, change: &MapDiff) {
-    let gone: BTreeSet<Key> = change.remove.iter().chain(change.set.iter().map(|piece| &piece.key)).copied().collect();
-    let removed: BTreeSet<Key> = change.remove.iter().copied().collect();
-    let replaced: BTreeSet<(Key, Key)> =
-        change.cut.iter().copied().chain(change.edges.iter().map(|edge| (edge.from, edge.to))).collect();
-    map.boxes.retain(|piece| !gone.contains(&piece.key));
-    map.boxes.extend(change.set.iter().cloned());
-    map.boxes.sort_by_key(|piece| piece.key);
-    map.edges.retain(|edge| !removed.contains(&edge.from) && !removed.contains(&edge.to));
-    map.edges.retain(|edge| !replaced.contains(&(edge.from, edge.to)));
-    map.edges.extend(change.edges.iter().cloned());
-    map.edges.sort();
-    if let Some(lanes) = &change.lanes {
-        map.lanes.clone_from(lanes);
-    }
-    map.tally = change.tally;
-    map.proxy = change.proxy.clone();
-}
-
-/// ReplicaSets by name, to the Deployment above each.
-fn owners(facts: &Facts) -> HashMap<(&str, &str), (&str, &str, &str)> {
-    let sets = facts.replica_sets.iter().filter_map(|set| {
-        let owner = set.meta.owner.as_deref()?;
-        Some(((&*set.meta.namespace, &*set.meta.name), (&*owner.uid, &*owner.kind, &*owner.name)))
-    });
-    sets.collect()
-}
-
-/// The topmost owner of a pod: key, kind, name.
-fn workload<'a>(
-    pod: &'a Pod,
-    owners: &HashMap<(&'a str, &'a str), (&'a str, &'a str, &'a str)>,
-) -> (Key, &'a str, &'a str) {
-    let Some(owner) = pod.meta.owner.as_deref() else {
-        return (key("workload", &pod.meta.uid, ""), "Pod", &pod.meta.name);
-    };
-    let above = owners.get(&(&*pod.meta.namespace, &*owner.name)).filter(|_| &*owner.kind == "ReplicaSet");
-    let (uid, kind, name) = above.copied().unwrap_or((&owner.uid, &owner.kind, &owner.name));
-    (key("workload", uid, ""), kind, name)
-}
-
-/// How a pod is, at a glance.
-fn pod_level(pod: &Pod) -> Level {
-    let condition = |kind: &str| pod.conditions.iter().find(|condition| &*condition.kind == kind);
-    let status = |kind: &str| condition(kind).map(|condition| &*condition.status);
-    let stuck = pod.containers.iter().filter_map(|container| container.status.as_ref()).any(|status| {
-        let State::Waiting { reason: Some(reason), .. } = &status.state else { return false };
-        !matches!(&**reason, "ContainerCreating" | "PodInitializing")
-    });
-    match &*pod.phase {
-        "Succeeded" => Level::Gone,
-        "Failed" => Level::Bad,
-        _ if pod.meta.deleted.is_some() => Level::Busy,
-        _ if stuck => Level::Bad,
-        "Running" if status("Ready") == Some("True") => Level::Good,
-        "Running" => Level::Warn,
-        "Pending" if status("PodScheduled") == Some("False") => Level::Warn,
-        "Pending" => Level::Busy,
-        _ => Level::Gone,
-    }
-}
-
-fn node_level(node: &Node) -> Level {
-    let ready = node.conditions.iter().find(|condition| &*condition.kind == "Ready");
-    match ready.map(|condition| &*condition.status) {
-        Some("True") if node.unschedulable => Level::Warn,
-        Some("True") => Level::Good,
-        Some(_) => Level::Bad,
-        None => Level::Gone,
-    }
-}
-
-fn node_key(node: &Node) -> Key {
-    key("node", &node.meta.uid, "")
-}
-
-/// FNV-1a over layer, uid and part: the same box has the same key in every process.
-fn key(layer: &str, uid: &str, part: &str) -> Key {
-    let bytes = layer.bytes().chain([0]).chain(uid.bytes()).chain([0]).chain(part.bytes());
-    Key(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
-}
-
-fn reference(kind: &str, namespace: &str, name: &str) -> Ref {
-    Ref { kind: kind.into(), namespace: namespace.into(), name: name.into() }
-}
-
-fn boxed(key: Key, layer: Layer, title: &str, subtitle: &str) -> Box {
-    Box {
-        key,
-        layer,
-        row: 0,
-        title: title.into(),
-        subtitle: subtitle.into(),
-        level: Level::Gone,
-        dots: Vec::new(),
-        more: 0,
-        at: None,
-        say: None,
-        lone: false,
     }
 }
