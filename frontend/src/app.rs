@@ -3,13 +3,13 @@
 use crate::nav::{Nav, Page};
 use crate::pages::{list::List, login::Login, map::MapPage, object::Drawer, overview::OverviewPage};
 use crate::parts::{bar::Bar, rail::Rail};
-use crate::words::text;
+use crate::words::{self, text};
 use crate::{browser, link, session};
 use leptos::prelude::*;
 use leptos_router::components::Router;
 use wire::overview::Namespaces;
 use wire::session::Session;
-use wire::{Say, Server, View};
+use wire::{Millis, Say, Server, View};
 
 /// Where sign-in stands.
 #[derive(Clone, Debug)]
@@ -33,18 +33,20 @@ pub(crate) fn App() -> impl IntoView {
         });
     });
     let base = browser::base_path();
+    // Whether this page signed in, and did not find a session.
+    let fresh = StoredValue::new(false);
     view! {
         <Router base=base>
             {move || match who.get() {
                 Who::Asking => ().into_any(),
-                Who::Nobody => view! { <Login done=move |session| who.set(Who::Somebody(session))/> }.into_any(),
+                Who::Nobody => view! { <Login done=move |session| { fresh.set_value(true); who.set(Who::Somebody(session)); }/> }.into_any(),
                 Who::Away(say) => view! {
-                    <main class="login"><div class="card"><h1>"Taffrail"</h1><p class="mid">{crate::words::say(&say)}</p>
-                        <div class="row"><button class="btn" on:click=|_| browser::reload()>{text("Try again")}</button></div>
+                    <main class="login"><div class="card"><h1>"Taffrail"</h1><p class="mid">{words::say(&say)}</p>
+                        <div class="row"><button class="btn" on:click=|_| browser::reload()>{text!("Try again")}</button></div>
                     </div></main>
                 }.into_any(),
                 Who::Somebody(session) => {
-                    view! { <Shell session out=move || who.set(Who::Nobody)/> }.into_any()
+                    view! { <Shell session fresh=fresh.get_value() out=move || who.set(Who::Nobody)/> }.into_any()
                 }
             }}
         </Router>
@@ -55,6 +57,8 @@ pub(crate) fn App() -> impl IntoView {
 #[component]
 fn Shell(
     session: Session,
+    /// Whether the person has just signed in.
+    fresh: bool,
     /// Called when the session has ended.
     out: impl Fn() + Clone + Send + Sync + 'static,
 ) -> impl IntoView {
@@ -66,6 +70,14 @@ fn Shell(
         link::run(proof).await;
         ended();
     });
+    // The kubeconfig's namespace, where no other page was asked for.
+    if let Some(namespace) =
+        session.namespace.as_deref().filter(|_| fresh && nav.page.get_untracked() == Page::Overview)
+        && nav.namespaces.get_untracked().is_empty()
+    {
+        nav.set(&[("ns", namespace)]);
+    }
+    let (expires, notes) = (session.expires, session.notes.clone());
     let place = link::place();
     let skew = place.clone();
     let ticking = set_interval_with_handle(
@@ -106,18 +118,20 @@ fn Shell(
         page => Some(page),
     });
     view! {
-        <a class="skip" href="#main">{text("Skip to content")}</a>
+        // The base is the application's, so an address of a part of the page would lead to the first page.
+        <a class="skip" href="#main" on:click=|event| { event.prevent_default(); browser::focus("main"); }>{text!("Skip to content")}</a>
         <Bar session names out/>
         <Rail names/>
         <div class="main" id="main" tabindex="-1" on:click=move |event| nav.follow(&event)>
+            <Notices notes expires/>
             {move || kind.get().map(|kind| view! { <List kind/> })}
             {move || drawer.get().map(|(kind, (namespace, name))| view! { <Drawer kind namespace name/> })}
             {move || plain.get().map(|page| match page {
                 Page::Overview => view! { <OverviewPage/> }.into_any(),
                 Page::Map => view! { <MapPage/> }.into_any(),
                 Page::List(..) | Page::Unknown => view! {
-                    <main class="page"><h1>{text("No such page")}</h1>
-                        <p class="mid">{text("Nothing lives at this address.")}" "<a class="act" href=move || nav.href("")>{text("Overview")}</a></p>
+                    <main class="page"><h1>{text!("No such page")}</h1>
+                        <p class="mid">{text!("Nothing lives at this address.")}</p><p><a class="act" href=move || nav.href("")>{text!("Overview")}</a></p>
                     </main>
                 }.into_any(),
             })}
@@ -125,12 +139,45 @@ fn Shell(
     }
 }
 
+/// How long before its end a session says so.
+const WARNING: Millis = 5 * 60_000;
+
+/// What the person should know on every page: about the session, and what the server says.
+#[component]
+fn Notices(
+    /// Of the sign-in.
+    notes: Vec<Say>,
+    /// When the session ends.
+    expires: Millis,
+) -> impl IntoView {
+    let nav = expect_context::<Nav>();
+    let told = link::notice();
+    let close = told.clone();
+    let seen = RwSignal::new(false);
+    let left = Memo::new(move |_| {
+        let left = expires - nav.clock.get();
+        (0..WARNING).contains(&left).then(|| wire::age::human(left))
+    });
+    let notes = StoredValue::new(notes);
+    view! {
+        <div class="notices" role="status">
+            {move || left.get().map(|left| view! { <div class="note">{words::with(text!("Your session ends in {time}. Sign out and in again to go on."), &[("time", &left)])}</div> })}
+            {move || notes.with_value(|notes| (!seen.get() && !notes.is_empty()).then(|| view! {
+                <div class="note">{notes.iter().map(words::say).collect::<Vec<_>>().join(" ")}<button class="push" on:click=move |_| seen.set(true)>{text!("Close")}</button></div>
+            }))}
+            {move || told.get().map(|say| { let close = close.clone(); view! {
+                <div class="note">{words::say(&say)}<button class="push" on:click=move |_| close.set(None)>{text!("Close")}</button></div>
+            }})}
+        </div>
+    }
+}
+
 fn title(page: &Page) -> String {
     match page {
-        Page::Overview => text("Overview").to_owned(),
-        Page::Map => text("Map").to_owned(),
+        Page::Overview => text!("Overview").to_owned(),
+        Page::Map => text!("Map").to_owned(),
         Page::List(_, Some((_, name))) => name.clone(),
-        Page::List(kind, None) => text(crate::parts::rail::plural(*kind)).to_owned(),
+        Page::List(kind, None) => words::plural(*kind).to_owned(),
         Page::Unknown => "Taffrail".to_owned(),
     }
 }

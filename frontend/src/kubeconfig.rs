@@ -11,6 +11,13 @@ use crate::yaml::{self, Error, Node};
 /// Larger files are no kubeconfigs.
 pub(crate) const MOST: usize = 1 << 20;
 
+/// What a context signs in with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Method {
+    Token,
+    Certificate,
+}
+
 /// A context as the picker shows it.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
@@ -19,8 +26,7 @@ pub(crate) struct Context {
     pub(crate) server: String,
     pub(crate) user: String,
     pub(crate) namespace: Option<String>,
-    /// `token` or `certificate`.
-    pub(crate) method: &'static str,
+    pub(crate) method: Method,
     /// What to sign in with, or why it can not be used.
     pub(crate) credential: Result<Credential, Say>,
 }
@@ -171,6 +177,22 @@ pub(crate) fn contexts(text: &str) -> Result<Vec<Context>, Say> {
     Ok(contexts)
 }
 
+/// Why none of these can be used: the only one's reason, or a list of all; nothing when one can.
+pub(crate) fn unusable(contexts: &[Context], sentence: impl Fn(&Say) -> String) -> Option<Say> {
+    let mut reasons = Vec::new();
+    for context in contexts {
+        reasons.push((&context.name, context.credential.as_ref().err()?));
+    }
+    match reasons.as_slice() {
+        [] => None,
+        [(_, say)] => Some((*say).clone()),
+        all => {
+            let list: Vec<String> = all.iter().map(|(name, say)| format!("{name}: {}", sentence(say))).collect();
+            Some(Say::new("LOGIN_NOCONTEXT").with("list", list.join(" ").trim_end_matches(['.', '。'])))
+        }
+    }
+}
+
 fn context(file: &File, named: &Named<ContextBody>) -> Context {
     let empty = ContextBody::default();
     let body = named.body.as_ref().unwrap_or(&empty);
@@ -187,7 +209,11 @@ fn context(file: &File, named: &Named<ContextBody>) -> Context {
         server: cluster.map(|cluster| cluster.server.clone()).unwrap_or_default(),
         user: body.user.clone(),
         namespace: body.namespace.clone().filter(|namespace| !namespace.is_empty()),
-        method: if matches!(credential, Ok(Credential::Certificate { .. })) { "certificate" } else { "token" },
+        method: if matches!(credential, Ok(Credential::Certificate { .. })) {
+            Method::Certificate
+        } else {
+            Method::Token
+        },
         credential,
     }
 }
@@ -288,6 +314,20 @@ mod tests {
         refused("-----BEGIN RSA PRIVATE KEY-----", "LOGIN_ISKEY");
         refused("kind: Config", "LOGIN_NOCONTEXT");
         refused(&"x".repeat(MOST + 1), "LOGIN_NOTKUBECONFIG");
+    }
+
+    #[test]
+    fn a_file_without_a_usable_context_says_why() {
+        let exec = "{name: u, user: {exec: {command: aws}}}";
+        let one = format!("contexts: [{{name: c, context: {{user: u}}}}]\nusers: [{exec}]");
+        let code = |text: &str| unusable(&contexts(text).unwrap(), |say| say.code.clone());
+        assert_eq!(code(&one).unwrap().code, "LOGIN_EXEC");
+        let two = format!(
+            "contexts: [{{name: c, context: {{user: u}}}}, {{name: d, context: {{user: v}}}}]\nusers: [{exec}]"
+        );
+        assert_eq!(code(&two).unwrap().arg("list"), "c: LOGIN_EXEC d: LOGIN_NOUSER");
+        let good = "contexts: [{name: c, context: {user: u}}]\nusers: [{name: u, user: {token: t}}]";
+        assert_eq!(code(good), None);
     }
 
     #[test]

@@ -62,6 +62,11 @@ impl Nav {
         if scope.is_empty() { or_dot(path) } else { format!("{}?ns={scope}", or_dot(path)) }
     }
 
+    /// The address of a page with the whole present query: the list behind a drawer stays as it is.
+    pub(crate) fn beside(&self, path: &str) -> String {
+        format!("{path}{}", self.query.with(ParamsMap::to_query_string))
+    }
+
     pub(crate) fn href_of(&self, at: &Ref) -> Option<String> {
         path_of(at).map(|path| self.href(&path))
     }
@@ -75,9 +80,19 @@ impl Nav {
         }
     }
 
+    /// Whether the drawer of a path is open.
+    pub(crate) fn shows(&self, path: &str) -> bool {
+        matches!(self.page.get_untracked(), Page::List(kind, Some((namespace, name))) if object_path(kind, &namespace, &name) == path)
+    }
+
     /// Goes to a path, keeping the query.
     pub(crate) fn go(&self, path: &str) {
         self.go_with(path, &[]);
+    }
+
+    /// From a drawer back to its list, which has no parts to choose from.
+    pub(crate) fn close(&self, kind: Kind) {
+        self.go_with(kind.word(), &[("tab", "")]);
     }
 
     /// Changes parts of the query; an empty value removes one.
@@ -129,6 +144,23 @@ fn listed(kind: Kind) -> bool {
     matches!(kind, Kind::Node | Kind::Pod | Kind::Deployment | Kind::Service)
 }
 
+/// Namespace and name of the Service in an address: behind the API server's proxy, or by its name in the cluster.
+pub(crate) fn service_of(host: &str, path: &str) -> Option<(String, String)> {
+    let parts: Vec<&str> = path.split('/').collect();
+    let through = parts.windows(4).find_map(|part| match part {
+        ["namespaces", namespace, "services", service] => {
+            Some((*namespace, service.split(':').rev().nth(1).unwrap_or(service)))
+        }
+        _ => None,
+    });
+    let inside = || {
+        let mut labels = host.split('.');
+        let (service, namespace, kind) = (labels.next()?, labels.next()?, labels.next());
+        matches!(kind, Some("svc")).then_some((namespace, service))
+    };
+    through.or_else(inside).map(|(namespace, service)| (namespace.to_owned(), service.to_owned()))
+}
+
 fn page_of(path: &str) -> Page {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     match parts.as_slice() {
@@ -148,6 +180,16 @@ fn page_of(path: &str) -> Page {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_may_name_its_service() {
+        let owned = |(a, b): (&str, &str)| Some((a.to_owned(), b.to_owned()));
+        let proxied = "/api/v1/namespaces/ops/services/https:rail:443/proxy/";
+        assert_eq!(service_of("localhost", proxied), owned(("ops", "rail")));
+        assert_eq!(service_of("rail.ops.svc.cluster.local", "/"), owned(("ops", "rail")));
+        assert_eq!(service_of("192.0.2.7", "/"), None);
+        assert_eq!(service_of("rail.example.org", "/"), None);
+    }
 
     #[test]
     fn paths_are_pages() {

@@ -63,6 +63,15 @@ pub(crate) fn decoded(pasted: &str) -> Option<String> {
     String::from_utf8(STANDARD.decode(clean(pasted.trim())).ok()?).ok()
 }
 
+/// The token of a ServiceAccount's Secret, as YAML or JSON.
+pub(crate) fn of_secret(pasted: &str) -> Option<String> {
+    let root = yaml::read(pasted.trim()).ok()?;
+    let plain = root.map("stringData").ok()?.and_then(|data| data.text("token").ok()?);
+    let encoded = || root.map("data").ok()?.and_then(|data| data.text("token").ok()?);
+    let token = plain.or_else(|| decoded(&encoded()?))?;
+    (!token.trim().is_empty()).then_some(token)
+}
+
 fn clean(text: &str) -> String {
     let text = text.trim_matches(['"', '\'', '`']).trim();
     let text = text.strip_prefix("Authorization:").map_or(text, str::trim);
@@ -135,6 +144,15 @@ mod tests {
         assert_eq!(say.arg("ago"), "16m");
         let good = jwt(r#"{"exp":3000}"#);
         check_is(&good, &good);
+    }
+
+    #[test]
+    fn a_secrets_token_is_taken_from_it() {
+        let of = |text: &str| of_secret(text);
+        assert_eq!(of("apiVersion: v1\nkind: Secret\ndata: {token: YWJj}").as_deref(), Some("abc"));
+        assert_eq!(of(r#"{"kind":"Secret","stringData":{"token":"abc"}}"#).as_deref(), Some("abc"));
+        assert_eq!(of("kind: Secret\ndata: {password: YWJj}"), None);
+        assert_eq!(of("kind: Secret\ndata: {token: '%'}"), None);
     }
 
     #[test]

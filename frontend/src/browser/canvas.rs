@@ -39,16 +39,6 @@ impl Pen {
         self.style.get_property_value(name).unwrap_or_default()
     }
 
-    /// A polyline in a token's colour.
-    pub(crate) fn line(&self, points: &[(f64, f64)], token: &str, width: f64, dash: bool) {
-        self.trace(points);
-        self.dash(dash);
-        self.context.set_line_width(width);
-        self.context.set_stroke_style_str(&self.token(token));
-        self.context.stroke();
-        self.dash(false);
-    }
-
     /// A filled outline.
     pub(crate) fn area(&self, points: &[(f64, f64)], token: &str, alpha: f64) {
         self.trace(points);
@@ -56,6 +46,28 @@ impl Pen {
         self.context.set_fill_style_str(&self.token(token));
         self.context.fill();
         self.context.set_global_alpha(1.0);
+    }
+
+    /// A box with round corners: filled, then outlined in a token's colour and width, dashed or not.
+    pub(crate) fn panel(
+        &self,
+        (x, y): (f64, f64),
+        (width, height): (f64, f64),
+        fill: &str,
+        (token, thick, dash): (&str, f64, bool),
+    ) {
+        self.context.begin_path();
+        // Half a pixel in, a hairline covers one row of pixels and not two.
+        let (left, top) = (x.round() + 0.5, y.round() + 0.5);
+        // Refused only for a radius below zero.
+        let _ = self.context.round_rect_with_f64(left, top, width.round() - 1.0, height.round() - 1.0, 4.0);
+        self.context.set_fill_style_str(&self.token(fill));
+        self.context.fill();
+        self.dash(dash);
+        self.context.set_line_width(thick);
+        self.context.set_stroke_style_str(&self.token(token));
+        self.context.stroke();
+        self.dash(false);
     }
 
     /// A smooth line between two points, level at both ends.

@@ -48,6 +48,13 @@ pub(crate) fn host() -> String {
     leptos::prelude::window().location().host().unwrap_or_default()
 }
 
+/// Namespace and Service that the page came through, read from its address; placeholders where that does not tell.
+pub(crate) fn service() -> (String, String) {
+    let location = leptos::prelude::window().location();
+    let (host, path) = (location.hostname().unwrap_or_default(), location.pathname().unwrap_or_default());
+    crate::nav::service_of(&host, &path).unwrap_or_else(|| ("<namespace>".to_owned(), "<service>".to_owned()))
+}
+
 pub(crate) fn narrow() -> bool {
     size().0 <= 700.0
 }
@@ -57,6 +64,11 @@ pub(crate) fn size() -> (f64, f64) {
     let window = leptos::prelude::window();
     let number = |value: Result<JsValue, JsValue>| value.ok().and_then(|value| value.as_f64()).unwrap_or(1024.0);
     (number(window.inner_width()), number(window.inner_height()))
+}
+
+/// Width and height of a canvas as it is shown.
+pub(crate) fn room(canvas: &web_sys::HtmlCanvasElement) -> (f64, f64) {
+    (f64::from(canvas.client_width()), f64::from(canvas.client_height()))
 }
 
 /// A setting kept in this browser. Storage that is switched off reads as absent.
@@ -118,6 +130,18 @@ pub(crate) fn focus(id: &str) {
     }
 }
 
+/// Whether what was acted on lies within an element that this selector finds.
+pub(crate) fn within(event: &web_sys::Event, selector: &str) -> bool {
+    let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    target.is_some_and(|element| element.closest(selector).ok().flatten().is_some())
+}
+
+/// Whether the focus is within an element that this selector finds, or nowhere.
+pub(crate) fn focused(selector: &str) -> bool {
+    let Some(element) = leptos::prelude::document().active_element() else { return true };
+    element.tag_name() == "BODY" || element.closest(selector).ok().flatten().is_some()
+}
+
 /// Scroll position and height of an event's element.
 pub(crate) fn scrolled(event: &web_sys::Event) -> Option<(f64, f64)> {
     let element: web_sys::Element = event.target()?.dyn_into().ok()?;
@@ -160,7 +184,7 @@ pub(crate) fn dropped(event: &web_sys::DragEvent) -> Option<web_sys::File> {
     event.data_transfer()?.files()?.get(0)
 }
 
-/// Minutes to add to UTC for the person's clock.
+/// A time on the person's clock.
 pub(crate) fn clock(at: Millis) -> String {
     let date = js_sys::Date::new(&JsValue::from_f64(at as f64));
     format!("{:02}:{:02}:{:02}", date.get_hours(), date.get_minutes(), date.get_seconds())

@@ -1,12 +1,11 @@
 //! A kind's list: filter, states, the table, and what it equals in kubectl.
 
-use crate::link;
 use crate::nav::{Nav, Page};
 use crate::parts::mark::class;
-use crate::parts::rail::plural;
 use crate::parts::table::Rows;
 use crate::state::Table;
-use crate::words::{self, text};
+use crate::words::{self, plural, text};
+use crate::{browser, link};
 use leptos::prelude::*;
 use wire::server::ViewState;
 use wire::table::{ColumnId, TableAsk};
@@ -68,36 +67,38 @@ pub(crate) fn List(kind: Kind) -> impl IntoView {
         let (first, fit) = window.get();
         let matched = table.with(|table| table.matched);
         let (from, to) = ((first + 1).min(matched), (first + fit).min(matched));
-        if words::chinese() {
-            format!("第 {from}–{to} 行，共 {matched} 行")
-        } else {
-            format!("rows {from}–{to} of {matched}")
-        }
+        let [from, to, matched] = [from, to, matched].map(|number| number.to_string());
+        words::with(text!("rows {from}–{to} of {n}"), &[("from", &from), ("to", &to), ("n", &matched)])
     };
     view! {
         <main class="page flush">
             <div class="tools">
-                <h1>{text(plural(kind))}</h1>
+                <h1>{plural(kind)}</h1>
                 <div class="input">
-                    <input type="search" id="filter" aria-label=text("Filter by name, label or field") placeholder=text("Filter by name, label or field")
-                        prop:value=move || typed.get() on:input=input/>
+                    <input type="search" id="filter" aria-label=text!("Filter by name, label or field") placeholder=text!("Filter by name, label or field")
+                        prop:value=move || typed.get() on:input=input
+                        on:keydown=|event| if matches!(event.key().as_str(), "Enter" | "ArrowDown") { event.prevent_default(); browser::focus("rows"); }/>
                 </div>
                 {move || table.with(|table| table.tally.iter().map(|tally| {
                     let (word, level) = (tally.word.clone(), tally.level);
                     let term = format!("status:{word}");
                     let on = filter.get() == term;
                     view! {
-                        <button class=format!("chip {}", if level == Level::Bad { class(level) } else { "" }) class:on=on aria-pressed=on.to_string()
+                        <button class=format!("chip {}", if matches!(level, Level::Bad | Level::Warn) { class(level) } else { "" }) class:on=on aria-pressed=on.to_string()
                             on:click=move |_| { let next = if on { String::new() } else { term.clone() }; typed.set(next.clone()); nav.set(&[("q", &next)]); }>
-                            <b>{tally.count}</b>" "{words::word(&word)}
+                            <b>{tally.count}</b>" "{words::word(&word).to_lowercase()}
                         </button>
                     }
                 }).collect_view())}
-                <span class="dim push">{move || table.with(|table| format!("{} {}", table.total, text(plural(kind))))}</span>
+                <span class="dim push">{move || table.with(|table| words::count(table.total, kind))}</span>
             </div>
             {move || table.with(|table| table.notes.iter().map(|note| view! { <div class="note" role="status">{words::say(note)}</div> }).collect_view())}
             {move || table.with(|table| state_text(table, kind, &filter.get())).map(|(bare, sentence)| view! {
-                <div class=if bare { "empty" } else { "note" } role="status">{sentence}</div>
+                <div class=if bare { "empty" } else { "note" } role="status">{sentence}
+                    {(bare && !filter.get().is_empty()).then(|| view! {
+                        <p><button class="btn" on:click=move |_| { typed.set(String::new()); nav.set(&[("q", "")]); }>{text!("Clear the filter")}</button></p>
+                    })}
+                </div>
             })}
             <Rows kind table window sort open/>
             <div class="status">
@@ -105,7 +106,7 @@ pub(crate) fn List(kind: Kind) -> impl IntoView {
                 <span class="push">{rows}</span>
                 <span>{move || {
                     let age = ((nav.clock.get() - table.with(|table| table.as_of)).max(0)) / 1000;
-                    if words::chinese() { format!("{age} 秒前更新") } else { format!("updated {age} s ago") }
+                    words::with(text!("updated {n} s ago"), &[("n", &age.to_string())])
                 }}</span>
             </div>
         </main>
@@ -115,20 +116,20 @@ pub(crate) fn List(kind: Kind) -> impl IntoView {
 /// What stands instead of rows (true) or above them, and why.
 fn state_text(table: &Table, kind: Kind, filter: &str) -> Option<(bool, String)> {
     let empty = table.rows.is_empty();
-    let named = |code: &str| Say::new(code).with("kind", text(plural(kind)));
+    let named = |code: &str| Say::new(code).with("kind", kind.word());
     let say = match &table.state {
         Some(ViewState::Loading(read)) => named("E-LOADING").with("n", read.to_string()),
         Some(ViewState::Stale(since, why)) => {
-            let sentence = format!("{} {}", text("Not updated since"), crate::browser::clock(*since));
+            let sentence = format!("{} {}", text!("Not updated since"), browser::clock(*since));
             return Some((empty, format!("{sentence}: {}", words::say(why))));
         }
         Some(ViewState::Denied(why) | ViewState::Failed(why)) => why.clone(),
-        Some(ViewState::Live) | None if !table.loaded => return Some((true, text("Loading…").to_owned())),
+        Some(ViewState::Live) | None if !table.loaded => return Some((true, text!("Loading…").to_owned())),
         Some(ViewState::Live) | None if empty && table.matched == 0 && !filter.is_empty() => {
             named("E-FILTER").with("filter", filter).with("n", table.total.to_string())
         }
         Some(ViewState::Live) | None if empty && table.matched == 0 => {
-            named("E-NONE").with("scope", text("this scope"))
+            named("E-NONE").with("scope", text!("this scope"))
         }
         Some(ViewState::Live) | None => return None,
     };

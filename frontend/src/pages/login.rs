@@ -1,6 +1,6 @@
 //! Sign-in. Helps before it refuses: which cluster this is, what is wrong with a credential, what makes a better one.
 
-use crate::kubeconfig::{self, Context};
+use crate::kubeconfig::{self, Context, Method};
 use crate::parts::bar::{Brand, flip_language, flip_theme};
 use crate::words::{self, text};
 use crate::{browser, session, token};
@@ -19,6 +19,8 @@ pub(crate) fn Login(done: impl Fn(Session) + Copy + Send + Sync + 'static) -> im
     let pasted = RwSignal::new(String::new());
     let contexts = RwSignal::new(Vec::<Context>::new());
     let chosen = RwSignal::new(0_usize);
+    // What was read last, also from a file: a refusal may offer to take something from it.
+    let source = StoredValue::new(String::new());
     spawn_local(async move {
         match session::place().await {
             Ok(found) => place.set(Some(found)),
@@ -39,41 +41,81 @@ pub(crate) fn Login(done: impl Fn(Session) + Copy + Send + Sync + 'static) -> im
             busy.set(false);
         });
     };
-    let read = move |content: String| match kubeconfig::contexts(&content) {
-        Ok(found) => {
-            refusal.set(None);
-            chosen.set(found.iter().position(|context| context.credential.is_ok()).unwrap_or(0));
-            contexts.set(found);
-            file.set(true);
+    let read = move |content: String| {
+        let found = kubeconfig::contexts(&content);
+        source.set_value(content);
+        match found {
+            Ok(found) => {
+                refusal.set(kubeconfig::unusable(&found, words::say));
+                chosen.set(found.iter().position(|context| context.credential.is_ok()).unwrap_or(0));
+                contexts.set(found);
+                file.set(true);
+            }
+            Err(say) => {
+                contexts.set(Vec::new());
+                refusal.set(Some(say));
+            }
         }
-        Err(say) => {
-            contexts.set(Vec::new());
-            refusal.set(Some(say));
-        }
+    };
+    let enter = move |credential: Credential, namespace: Option<String>| match &credential {
+        Credential::Token(token) => match token::check(token, browser::now()) {
+            Ok(token) => submit(Credential::Token(token), namespace),
+            Err(say) => refusal.set(Some(say)),
+        },
+        Credential::Certificate { .. } => submit(credential, namespace),
     };
     let go = move || {
         if file.get_untracked() {
             let context = contexts.with_untracked(|all| all.get(chosen.get_untracked()).cloned());
             match context {
                 None => read(pasted.get_untracked()),
-                Some(Context { credential: Ok(credential), namespace, .. }) => submit(credential, namespace),
+                Some(Context { credential: Ok(credential), namespace, .. }) => enter(credential, namespace),
                 Some(Context { credential: Err(say), .. }) => refusal.set(Some(say)),
             }
         } else {
-            match token::check(&pasted.get_untracked(), browser::now()) {
-                Ok(token) => submit(Credential::Token(token), None),
-                Err(say) => refusal.set(Some(say)),
-            }
+            source.set_value(pasted.get_untracked());
+            enter(Credential::Token(pasted.get_untracked()), None);
         }
     };
-    let help = move |say: Say| {
-        match say.code.as_str() {
-        "LOGIN_ISKUBECONFIG" => view! { <button class="act" on:click=move |_| read(pasted.get_untracked())>{text("Use it as one")}</button> }.into_any(),
-        "LOGIN_BASE64" => view! {
-            <button class="act" on:click=move |_| if let Some(decoded) = token::decoded(&pasted.get_untracked()) { pasted.set(decoded); go(); }>{text("Decode and use")}</button>
+    let take = move |found: Option<String>, none: &str| match found {
+        Some(token) => {
+            file.set(false);
+            pasted.set(token);
+            go();
+        }
+        None => refusal.set(Some(Say::new(none))),
+    };
+    let help = move |code: &str| {
+        match code {
+        "LOGIN_ISKUBECONFIG" => {
+            view! { <button type="button" class="btn" on:click=move |_| read(source.get_value())>{text!("Use it as one")}</button> }.into_any()
+        }
+        "LOGIN_ISSECRET" => view! {
+            <button type="button" class="btn" on:click=move |_| take(token::of_secret(&source.get_value()), "LOGIN_NOSECRETTOKEN")>{text!("Take the token from it")}</button>
         }.into_any(),
+        "LOGIN_BASE64" => view! {
+            <button type="button" class="btn" on:click=move |_| take(token::decoded(&source.get_value()), "LOGIN_EMPTY")>{text!("Decode and use")}</button>
+        }.into_any(),
+        "LOGIN_INSECURE" => view! { <Ways/> }.into_any(),
         _ => ().into_any(),
     }
+    };
+    let warned = move || {
+        let context =
+            contexts.with(|all| all.get(chosen.get()).cloned()).filter(|context| context.credential.is_ok())?;
+        let place = place.get()?;
+        let same = |server: &str| server.trim_end_matches('/') == place.server.trim_end_matches('/');
+        let mut notes = Vec::new();
+        if context.method == Method::Certificate {
+            notes.push(
+                text!("The private key is sent to this server and kept in its memory until you sign out.").to_owned(),
+            );
+        }
+        if !context.server.is_empty() && !same(&context.server) {
+            let say = Say::new("LOGIN_OTHERSERVER").with("server", context.server);
+            notes.push(words::say(&say.with("name", place.cluster)));
+        }
+        (!notes.is_empty()).then(|| notes.join(" "))
     };
     let pick = move |event: web_sys::Event| {
         if let Some(file) = browser::chosen(&event) {
@@ -88,23 +130,23 @@ pub(crate) fn Login(done: impl Fn(Session) + Copy + Send + Sync + 'static) -> im
         <main class="login">
             <div class="card">
                 <Brand/>
-                <h1>{move || place.with(|place| match place { Some(place) => format!("{} {}", text("Sign in to"), place.cluster), None => text("Sign in").to_owned() })}</h1>
+                <h1>{move || place.with(|place| match place { Some(place) => words::with(text!("Sign in to {cluster}"), &[("cluster", &place.cluster)]), None => text!("Sign in").to_owned() })}</h1>
                 <p class="mid">{move || place.with(|place| place.as_ref().map(|place| {
-                    let version = if place.kubernetes.is_empty() { text("the API server is away").to_owned() } else { place.kubernetes.clone() };
-                    format!("Kubernetes {version}, {} {}", text("at"), browser::host())
+                    let version = if place.kubernetes.is_empty() { text!("the API server is away").to_owned() } else { place.kubernetes.clone() };
+                    words::with(text!("Kubernetes {version}, at {host}"), &[("version", &version), ("host", &browser::host())])
                 }))}</p>
                 <Show when=move || place.with(Option::is_some) && !open()>
-                    <div class="verdict" role="alert"><b>{text("Signing in is off here")}</b>
-                        <p>{text("This page is not encrypted and not local. Use one of these:")}</p>
-                        <div class="rules">"kubectl -n taffrail port-forward svc/taffrail 8443:443"<br/>"kubectl proxy"</div>
-                    </div>
+                    <div class="verdict" role="alert" data-code="LOGIN_INSECURE"><b>{words::say(&Say::new("LOGIN_INSECURE"))}</b><Ways/></div>
+                </Show>
+                <Show when=move || open() && !browser::secure() && !browser::local()>
+                    <div class="verdict warn" role="alert" data-code="LOGIN_INSECUREDEV"><b>{words::say(&Say::new("LOGIN_INSECUREDEV"))}</b></div>
                 </Show>
                 <div class="tabs" role="tablist">
-                    <button role="tab" aria-selected=move || (!file.get()).to_string() on:click=move |_| { file.set(false); refusal.set(None); }>{text("Token")}</button>
-                    <button role="tab" aria-selected=move || file.get().to_string() on:click=move |_| { file.set(true); refusal.set(None); }>{text("Kubeconfig")}</button>
+                    <button role="tab" aria-selected=move || (!file.get()).to_string() on:click=move |_| { file.set(false); refusal.set(None); }>{text!("Token")}</button>
+                    <button role="tab" aria-selected=move || file.get().to_string() on:click=move |_| { file.set(true); refusal.set(None); }>{text!("Kubeconfig")}</button>
                 </div>
                 <form on:submit=move |event| { event.prevent_default(); go(); }>
-                    <label for="credential">{move || if file.get() { text("Kubeconfig: paste, drop or choose a file") } else { text("Token") }}</label>
+                    <label for="credential">{move || if file.get() { text!("Kubeconfig: paste, drop or choose a file") } else { text!("Token") }}</label>
                     <textarea id="credential" class="area mono" class:bad=move || refusal.with(Option::is_some) class:drop=move || file.get()
                         rows="4" spellcheck="false" autocomplete="off" disabled=move || !open() aria-describedby="refusal"
                         prop:value=move || pasted.get()
@@ -123,51 +165,74 @@ pub(crate) fn Login(done: impl Fn(Session) + Copy + Send + Sync + 'static) -> im
                             }
                         }></textarea>
                     <Show when=move || file.get()>
-                        <input type="file" aria-label=text("Kubeconfig") on:change=pick/>
-                        <div class="ctx" role="radiogroup" aria-label=text("Context")>
+                        <label class="btn file">{text!("Choose a file")}<input type="file" class="spoken" on:change=pick/></label>
+                        <div class="ctx" role="radiogroup" aria-label=text!("Context")>
                             {move || contexts.get().into_iter().enumerate().map(|(at, context)| {
                                 let why = context.credential.as_ref().err().map(words::say);
                                 let usable = why.is_none();
                                 view! {
                                     <label class:dim=!usable>
                                         <input type="radio" name="context" prop:checked=move || chosen.get() == at disabled=!usable on:change=move |_| chosen.set(at)/>
-                                        " "<b>{context.name}</b>" "<span class="dim">{context.server}" · "{context.user}" · "{why.unwrap_or_else(|| text(context.method).to_owned())}</span>
+                                        " "<b>{context.name}</b>" "<span class="dim">{context.server}" · "{context.user}" · "{why.unwrap_or_else(|| method(context.method).to_owned())}</span>
                                     </label>
                                 }
                             }).collect_view()}
                         </div>
+                        {move || warned().map(|note| view! { <p class="dim" role="status">{note}</p> })}
                     </Show>
                     <div id="refusal" role="alert">
                         {move || refusal.get().map(|say| {
                             let sentence = words::say(&say);
                             let (head, rest) = words::headline(&sentence);
-                            let (rest, command) = match rest.find("kubectl ") {
-                                Some(start) => (rest.get(..start).unwrap_or_default().to_owned(), rest.get(start..).map(ToOwned::to_owned)),
-                                None => (rest, None),
-                            };
+                            let (rest, command) = if say.code == "LOGIN_EXEC" { (rest, None) } else { words::command(&rest) };
                             let code = say.code.clone();
                             let owner = Some(say.arg("sub").to_owned()).filter(|sub| !sub.is_empty());
                             view! {
                                 <div class="verdict" data-code=code><b>{head}</b>
-                                    {owner.map(|owner| view! { <p>{text("It belongs to")}" "<span class="mono">{owner}</span></p> })}
+                                    {owner.map(|owner| view! { <p>{text!("It belongs to")}" "<span class="mono">{owner}</span>"."</p> })}
                                     <p>{rest}</p>
                                     {command.map(|command| view! { <div class="rules">{command}</div> })}
-                                    {help(say)}
+                                    {help(&say.code)}
                                 </div>
                             }
                         })}
                     </div>
+                    <Show when=move || !file.get() && refusal.with(Option::is_none)>
+                        <p class="dim hint">{text!("This makes one:")}" "<span class="mono">"kubectl -n <namespace> create token <serviceaccount> --duration=8h"</span></p>
+                    </Show>
                     <div class="row">
-                        <button type="submit" class="btn main" disabled=move || busy.get() || !open()>{text("Sign in")}</button>
-                        <span class="dim">{text("Kept in this server's memory until you sign out, never in the browser.")}</span>
+                        <button type="submit" class="btn main" disabled=move || busy.get() || !open()>{text!("Sign in")}</button>
+                        <span class="dim">{text!("Kept in this server's memory until you sign out, never in the browser.")}</span>
                     </div>
                 </form>
             </div>
             <div class="legal">
-                <button on:click=|_| flip_language()>{if words::chinese() { "English" } else { "简体中文" }}</button>
-                <span>"·"</span>
-                <button on:click=|_| flip_theme()>{text("Dark")}" / "{text("Light")}</button>
+                <button on:click=|_| flip_language()>{words::other_language()}</button>
+                <span aria-hidden="true">"·"</span>
+                <button on:click=|_| flip_theme()>{text!("Dark")}" / "{text!("Light")}</button>
             </div>
         </main>
+    }
+}
+
+fn method(method: Method) -> &'static str {
+    match method {
+        Method::Token => text!("token"),
+        Method::Certificate => text!("certificate"),
+    }
+}
+
+/// The ways in that keep a credential safe, with what this page's address tells of the installation filled in.
+#[component]
+fn Ways() -> impl IntoView {
+    let (namespace, service) = browser::service();
+    let forward = format!("kubectl -n {namespace} port-forward svc/{service} 8443:443");
+    let proxied = format!("http://localhost:8001/api/v1/namespaces/{namespace}/services/https:{service}:443/proxy/");
+    let then = |address: &str| words::with(text!("then open {address}"), &[("address", address)]);
+    view! {
+        <p>{text!("Use one of these:")}</p>
+        <div class="rules">{forward}</div><p>{then("https://localhost:8443/")}</p>
+        <div class="rules">"kubectl proxy"</div><p>{then(&proxied)}</p>
+        <p>{text!("or serve this page with https.")}</p>
     }
 }

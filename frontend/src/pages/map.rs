@@ -1,10 +1,10 @@
 //! The Service map: what leads where, and where it breaks. A canvas, with the same as a list for those who do not see it.
 
-use crate::link;
 use crate::nav::Nav;
 use crate::parts::graph::Graph;
-use crate::parts::mark::State;
+use crate::parts::mark::{Mark, class};
 use crate::words::{self, text};
+use crate::{browser, link};
 use leptos::prelude::*;
 use wire::map::{Box as Node, Map, MapDiff};
 use wire::{Server, View};
@@ -17,7 +17,16 @@ pub(crate) fn MapPage() -> impl IntoView {
     let base = RwSignal::new(0_u32);
     let selected = RwSignal::new(None::<wire::Key>);
     let find = RwSignal::new(String::new());
-    let list = Memo::new(move |_| nav.query("view") == "table");
+    // A narrow page has no room for five columns: it begins with the list.
+    let list = Memo::new(move |_| {
+        nav.redraw.track();
+        match nav.query("view").as_str() {
+            "table" => true,
+            "map" => false,
+            _ => browser::narrow(),
+        }
+    });
+    let view = move |name: &'static str| nav.set(&[("view", name)]);
     link::watch(
         move || View::Map { namespaces: nav.namespaces.get() },
         move |frame| match frame {
@@ -51,23 +60,24 @@ pub(crate) fn MapPage() -> impl IntoView {
     view! {
         <main class="page flush">
             <div class="tools">
-                <h1>{text("Map")}</h1>
-                <span class="seg" role="group" aria-label=text("View")>
-                    <button aria-pressed=move || (!list.get()).to_string() on:click=move |_| nav.set(&[("view", "")])>{text("Map")}</button>
-                    <button aria-pressed=move || list.get().to_string() on:click=move |_| nav.set(&[("view", "table")])>{text("Table")}</button>
+                <h1>{text!("Map")}</h1>
+                <span class="seg" role="group" aria-label=text!("View")>
+                    <button aria-pressed=move || (!list.get()).to_string() on:click=move |_| view("map")>{text!("Map")}</button>
+                    <button aria-pressed=move || list.get().to_string() on:click=move |_| view("table")>{text!("Table")}</button>
                 </span>
-                <div class="input"><input id="find" type="search" aria-label=text("Find on the map") placeholder=text("Find on the map") prop:value=move || find.get()
+                <div class="input"><input id="find" type="search" aria-label=text!("Find on the map") placeholder=text!("Find on the map") prop:value=move || find.get()
                     on:input=move |event| {
                         find.set(event_target_value(&event));
                         selected.set(if find.with_untracked(String::is_empty) { None } else { shown().first().map(|node| node.key) });
-                    }/></div>
+                    }
+                    on:keydown=|event| if event.key() == "Enter" { event.prevent_default(); browser::focus("canvas"); }/></div>
                 {move || map.with(|map| map.as_ref().map(|map| {
                     let tally = map.tally;
-                    let proxy = if map.proxy.mode.is_empty() { text("kube-proxy: mode unknown").to_owned() } else { format!("kube-proxy: {}, {}", map.proxy.mode, text(how(&map.proxy.how))) };
+                    let proxy = if map.proxy.mode.is_empty() { text!("kube-proxy: mode unknown").to_owned() } else { words::with(text!("kube-proxy: {mode}, {how}"), &[("mode", &map.proxy.mode), ("how", how(&map.proxy.how))]) };
                     view! {
-                        <span class="chip bad"><b>{tally.broken}</b>" "{text("refused")}</span>
-                        <span class="chip"><b>{tally.partial}</b>" "{text("partly ready")}</span>
-                        <span class="chip"><b>{tally.answering}</b>" "{text("answer")}</span>
+                        <span class="chip bad"><b>{tally.broken}</b>" "{text!("refused")}</span>
+                        <span class="chip"><b>{tally.partial}</b>" "{text!("partly ready")}</span>
+                        <span class="chip"><b>{tally.answering}</b>" "{text!("answer")}</span>
                         <span class="dim push" title=map.proxy.evidence.clone()>{proxy}</span>
                     }
                 }))}
@@ -75,37 +85,48 @@ pub(crate) fn MapPage() -> impl IntoView {
             <div class="map">
                 <Show when=move || !list.get()><Graph map selected/></Show>
                 <ul class=move || if list.get() { "mirror" } else { "spoken" }>
-                    {move || shown().into_iter().map(|node| view! { <li><Entry node/></li> }).collect_view()}
+                    {move || shown().into_iter().filter(|node| node.layer != wire::map::Layer::Endpoints || node.say.is_some()).map(|node| view! { <li><Entry node/></li> }).collect_view()}
                 </ul>
-                {move || card().filter(|_| !list.get()).map(|node| view! { <div class="float" role="status"><b>{node.title.clone()}</b><br/><Entry node/></div> })}
-                <Show when=move || map.with(Option::is_none)><p class="empty">{text("Loading…")}</p></Show>
+                <Show when=move || list.get() && map.with(Option::is_some) && shown().is_empty()><p class="empty" role="status">{move || words::with(text!("Nothing on the map is called “{name}”."), &[("name", &find.get())])}</p></Show>
+                {move || card().filter(|_| !list.get()).map(|node| view! { <div class="float" role="status"><Entry node/></div> })}
+                <Show when=move || map.with(Option::is_none)><p class="empty">{text!("Loading…")}</p></Show>
             </div>
             <div class="status"><span class="mono">"kubectl get svc,endpointslice,pod -A"</span>
-                <span class="push">{move || map.with(|map| map.as_ref().map(|map| map.missing.iter().map(words::say).collect::<Vec<_>>().join(" ")))}</span></div>
+                <span class="push">{move || map.with(|map| map.as_ref().map(scope))}</span></div>
         </main>
     }
 }
 
 fn how(how: &str) -> &'static str {
     match how {
-        "configured" => "as configured",
-        "measured" => "as it reports itself",
-        _ => "assumed",
+        "configured" => text!("as configured"),
+        "measured" => text!("as it reports itself"),
+        _ => text!("assumed"),
     }
+}
+
+/// What is on the map, and what could not be read.
+fn scope(map: &Map) -> String {
+    let lanes = map.lanes.iter().filter(|lane| !lane.namespace.is_empty()).count();
+    let all = words::with(text!("{n} namespaces; nothing left out"), &[("n", &lanes.to_string())]);
+    let missing: Vec<String> = map.missing.iter().map(words::say).collect();
+    if missing.is_empty() { all } else { missing.join(" ") }
 }
 
 #[component]
 fn Entry(node: Node) -> impl IntoView {
     let nav = expect_context::<Nav>();
     let path = node.at.as_ref().and_then(crate::nav::path_of);
-    let title = node.title;
+    let namespace = node.at.as_ref().map(|at| at.namespace.clone()).filter(|namespace| !namespace.is_empty());
+    let title =
+        view! { <Mark level=node.level/><i>{namespace.map(|namespace| format!("{namespace}/"))}</i>{node.title} };
     view! {
-        <State level=node.level word=node.subtitle/>
-        {node.say.as_ref().map(|say| view! { <p>{words::say(say)}</p> })}
         {match path {
-            Some(path) => view! { " "<a class="act" href=move || nav.href(&path)>{text("Open")}" "{title}</a> }.into_any(),
-            None => view! { " "<span class="mid">{title}</span> }.into_any(),
+            Some(path) => view! { <a class=format!("name st {}", class(node.level)) href=move || nav.href(&path)>{title}</a> }.into_any(),
+            None => view! { <span class=format!("name st {}", class(node.level))>{title}</span> }.into_any(),
         }}
+        " "<span class="dim">{node.subtitle}</span>
+        {node.say.as_ref().map(|say| view! { <p>{words::say(say)}</p> })}
     }
 }
 

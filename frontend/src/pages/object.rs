@@ -3,8 +3,7 @@
 use crate::nav::{Nav, object_path};
 use crate::parts::mark::{Mark, State, class};
 use crate::parts::plot::{Plot, watch_chart};
-use crate::parts::rail::plural;
-use crate::words::{self, text};
+use crate::words::{self, plural, text};
 use crate::{browser, format, link};
 use leptos::prelude::*;
 use wire::chart::{Chart, Metric, Target};
@@ -27,7 +26,8 @@ enum Known {
 pub(crate) fn Drawer(kind: Kind, namespace: String, name: String) -> impl IntoView {
     let nav = expect_context::<Nav>();
     let known = RwSignal::new(Known::Loading);
-    let yaml = RwSignal::new(false);
+    let yaml = Memo::new(move |_| nav.query("tab") == "yaml");
+    let part = move |yaml: bool| nav.set(&[("tab", if yaml { "yaml" } else { "" })]);
     let (space, title, label) = (namespace.clone(), name.clone(), name.clone());
     let view = View::Object { kind, namespace: namespace.clone(), name: name.clone() };
     link::watch(
@@ -55,39 +55,57 @@ pub(crate) fn Drawer(kind: Kind, namespace: String, name: String) -> impl IntoVi
     let range = Signal::derive(|| 1800);
     let charts = charts
         .map(|target| (watch_chart(target.clone(), Metric::Cpu, range), watch_chart(target, Metric::Memory, range)));
-    let close = move || nav.go(kind.word());
+    // The list has the focus again, unless the person is at work elsewhere on the page.
+    let close = move || {
+        if browser::focused(".drawer") || browser::focused(".table") {
+            browser::focus("rows");
+        }
+        nav.close(kind);
+    };
     let escape = window_event_listener(leptos::ev::keydown, move |event| {
         if event.key() == "Escape" {
             close();
         }
     });
+    let turn = move |event: web_sys::KeyboardEvent| {
+        if matches!(event.key().as_str(), "ArrowLeft" | "ArrowRight") {
+            event.prevent_default();
+            let next = !yaml.get_untracked();
+            part(next);
+            browser::focus(if next { "tab-yaml" } else { "tab-summary" });
+        }
+    };
+    let active = move |on: bool| if on { "0" } else { "-1" };
     on_cleanup(move || escape.remove());
     let never = Say::new("E-NEVER").with("kind", kind.name()).with("name", &*name).with("namespace", &*namespace);
     let asked = (namespace, name);
     view! {
-        <aside class="drawer" aria-label=label>
+        <aside class="drawer" id="drawer" tabindex="-1" aria-label=label>
             <div class="top">
-                <div class="crumb"><a href=move || nav.href(kind.word())>{text(plural(kind))}</a>" / "<span>{space}</span>
-                    <button class="dim push" on:click=move |_| close()>{text("Esc closes")}</button></div>
+                <div class="crumb"><a href=move || nav.beside(kind.word())>{plural(kind)}</a>
+                    {(!space.is_empty()).then(|| view! { " / "<span>{space}</span> })}
+                    <button class="dim push" on:click=move |_| close()>{text!("Close")}" "<kbd aria-hidden="true">"Esc"</kbd></button></div>
                 <h1>{title}</h1>
                 {move || known.with(|known| match known {
                     Known::Here(object) => {
                         let created = object.created;
-                        Some(view! { <State level=object.level word=object.status.clone()/>" "<span class="dim">{text("created")}" "{move || nav.age(created)}" "{text("ago")}</span> })
+                        let ago = move || words::with(text!("created {time} ago"), &[("time", &nav.age(created))]);
+                        Some(view! { <State level=object.level word=words::word(&object.status)/>" "<span class="dim">{ago}</span> })
                     }
                     _ => None,
                 })}
             </div>
             {move || match known.get() {
                 Known::Here(object) => object.findings.into_iter().map(|finding| view! { <Verdict finding/> }).collect_view().into_any(),
-                Known::Loading => view! { <p class="empty">{text("Loading…")}</p> }.into_any(),
+                Known::Loading => view! { <p class="empty">{text!("Loading…")}</p> }.into_any(),
                 Known::Never => view! { <p class="empty" role="status">{words::say(&never)}</p> }.into_any(),
                 Known::Why(say) => view! { <p class="empty" role="status">{words::say(&say)}</p> }.into_any(),
             }}
-            <div class="tabs" role="tablist">
-                <button role="tab" aria-selected=move || (!yaml.get()).to_string() on:click=move |_| yaml.set(false)>{text("Summary")}</button>
-                <button role="tab" aria-selected=move || yaml.get().to_string() on:click=move |_| yaml.set(true)>"YAML"</button>
+            <div class="tabs" role="tablist" on:keydown=turn>
+                <button role="tab" id="tab-summary" aria-controls="part" tabindex=move || active(!yaml.get()) aria-selected=move || (!yaml.get()).to_string() on:click=move |_| part(false)>{text!("Summary")}</button>
+                <button role="tab" id="tab-yaml" aria-controls="part" tabindex=move || active(yaml.get()) aria-selected=move || yaml.get().to_string() on:click=move |_| part(true)>"YAML"</button>
             </div>
+            <div id="part" role="tabpanel" aria-labelledby=move || if yaml.get() { "tab-yaml" } else { "tab-summary" }>
             {move || if yaml.get() {
                 let (namespace, name) = asked.clone();
                 view! { <Yaml kind namespace name/> }.into_any()
@@ -97,6 +115,7 @@ pub(crate) fn Drawer(kind: Kind, namespace: String, name: String) -> impl IntoVi
                     _ => ().into_any(),
                 }
             }}
+            </div>
         </aside>
     }
 }
@@ -104,7 +123,12 @@ pub(crate) fn Drawer(kind: Kind, namespace: String, name: String) -> impl IntoVi
 #[component]
 fn Verdict(finding: Finding) -> impl IntoView {
     let (head, rest) = words::headline(&words::say(&finding.say));
-    view! { <div class=format!("verdict {}", class(finding.level))><b>{head}</b><p>{rest}</p></div> }
+    let (rest, command) = words::command(&rest);
+    view! {
+        <div class=format!("verdict {}", class(finding.level))><b>{head}</b><p>{rest}</p>
+            {command.map(|command| view! { <div class="rules">{command}</div> })}
+        </div>
+    }
 }
 
 #[component]
@@ -113,7 +137,7 @@ fn Yaml(kind: Kind, namespace: String, name: String) -> impl IntoView {
     link::yaml(kind, namespace, name, move |text| drop(answer.try_set(Some(text))));
     view! {
         <div class="body">{move || match answer.get() {
-            None => text("Loading…").into_any(),
+            None => text!("Loading…").into_any(),
             Some(Ok(yaml)) => view! { <pre class="yaml" tabindex="0">{yaml}</pre> }.into_any(),
             Some(Err(say)) => view! { <p role="status">{words::say(&say)}</p> }.into_any(),
         }}</div>
@@ -126,7 +150,7 @@ type Charts = Option<(RwSignal<Option<Chart>>, RwSignal<Option<Chart>>)>;
 fn Summary(object: Object, charts: Charts) -> impl IntoView {
     let nav = expect_context::<Nav>();
     let whole = charts.filter(|_| object.containers.is_empty()).map(|(cpu, memory)| view! {
-        <div class="ctr"><div class="two"><div><span class="key">"CPU"</span><Plot chart=cpu metric=Metric::Cpu/></div><div><span class="key">{text("Memory")}</span><Plot chart=memory metric=Metric::Memory/></div></div></div>
+        <div class="ctr"><div class="two"><div><span class="key cpu">{text!("CPU")}</span><Plot chart=cpu metric=Metric::Cpu/></div><div><span class="key">{text!("Memory")}</span><Plot chart=memory metric=Metric::Memory/></div></div></div>
     });
     let containers =
         object.containers.into_iter().map(|container| view! { <ContainerCard container charts/> }).collect_view();
@@ -138,11 +162,13 @@ fn Summary(object: Object, charts: Charts) -> impl IntoView {
     let owners = object
         .owners
         .into_iter()
-        .map(|owner| view! { <dt>{text("Owner")}</dt><dd><Object_ at=owner/></dd> })
+        .map(|owner| view! { <dt>{text!("Owner")}</dt><dd><Object_ at=owner/></dd> })
         .collect_view();
     let facts = object
         .facts
         .into_iter()
+        // What is not there needs no line, and the age stands above.
+        .filter(|fact| fact.word != "age" && fact.value != Value::Text("<none>".to_owned()))
         .map(|fact| {
             let value = match fact.value {
                 Value::Text(value) => view! { <span title=value>{value.clone()}</span> }.into_any(),
@@ -154,19 +180,21 @@ fn Summary(object: Object, charts: Charts) -> impl IntoView {
             view! { <dt>{words::word(&fact.word)}</dt><dd>{value}</dd> }
         })
         .collect_view();
+    let unconditional = object.conditions.is_empty();
     let conditions = object.conditions.into_iter().map(|condition| view! {
         <dt><State level=condition.level word=condition.kind/></dt>
         <dd class="wrap">{condition.status}" "<span class="dim">{condition.reason}" "{condition.message}</span></dd>
     }).collect_view();
     let events = match object.events {
-        None => view! { <p class="dim">{text("You may not list events here.")}</p> }.into_any(),
-        Some(events) if events.is_empty() => view! { <p class="dim">{text("No events in the last hour.")}</p> }.into_any(),
+        None => view! { <p class="dim">{text!("You may not list events here.")}</p> }.into_any(),
+        Some(events) if events.is_empty() => view! { <p class="dim">{text!("No events in the last hour.")}</p> }.into_any(),
         Some(events) => events.into_iter().map(|event| {
             let last = event.last;
             view! { <div><span class="dim">{move || nav.age(last)}</span><span class:warn=event.warning>
                 <b>{event.reason}</b>" "{event.message}" "<span class="dim">{(event.count > 1).then(|| format!("× {}", event.count))}</span></span></div> }
         }).collect_view().into_any(),
     };
+    let unlabelled = object.labels.is_empty();
     let labels = object
         .labels
         .into_iter()
@@ -176,9 +204,9 @@ fn Summary(object: Object, charts: Charts) -> impl IntoView {
         <div class="body">
             {whole}{containers}{reach}
             <dl>{owners}{facts}</dl>
-            <h2>{text("Conditions")}</h2><dl>{conditions}</dl>
-            <h2>{text("Events")}</h2><div class="events">{events}</div>
-            <h2>{text("Labels")}</h2><div>{labels}</div>
+            {(!unconditional).then(|| view! { <h2>{text!("Conditions")}</h2><dl class="conditions">{conditions}</dl> })}
+            <h2>{text!("Events")}</h2><div class="events">{events}</div>
+            {(!unlabelled).then(|| view! { <h2>{text!("Labels")}</h2><div class="labels">{labels}</div> })}
         </div>
     }
 }
@@ -199,19 +227,24 @@ fn ContainerCard(container: Container, charts: Charts) -> impl IntoView {
     let nav = expect_context::<Nav>();
     let since = container.since;
     let exit = container.last_exit.as_ref().map(|exit| {
-        format!("; last exit {}, {}, {}", exit.code, exit.reason, exit.at.map(browser::clock).unwrap_or_default())
+        let reason =
+            if exit.reason.is_empty() { exit.code.to_string() } else { format!("{}, {}", exit.code, exit.reason) };
+        let at = exit.at.map(|at| format!(", {}", browser::clock(at))).unwrap_or_default();
+        words::with(text!("; last exit {reason}"), &[("reason", &format!("{reason}{at}"))])
     });
-    let state = [container.state.as_str(), container.reason.as_str()].join(" ");
+    let state = format!("{} {}", words::word(&container.state), container.reason);
+    let state = state.trim_end().to_owned();
+    let restarts = words::with(text!("; {n} restarts"), &[("n", &container.restarts.to_string())]);
     let label = container.name.clone();
     view! {
         <div class="ctr">
             <div class=format!("st {}", class(container.level))><Mark level=container.level/><b>{container.name}</b>" "
-                <span class="mid">{state}" "{move || since.map(|at| nav.age(at))}{exit}", "{container.restarts}" "{text("restarts")}</span></div>
+                <span class="mid">{state}{move || since.map(|at| format!(" {}", nav.age(at)))}{exit}{restarts}</span></div>
             {(!container.message.is_empty()).then(|| view! { <p class="mid">{container.message.clone()}</p> })}
             <p class="mono dim">{container.image}</p>
             {charts.map(|(cpu, memory)| view! {
-                <div class="two"><div><span class="key">"CPU"</span><Plot chart=cpu metric=Metric::Cpu only=label.clone()/></div>
-                    <div><span class="key">{text("Memory")}</span><Plot chart=memory metric=Metric::Memory only=label/></div></div>
+                <div class="two"><div><span class="key cpu">{text!("CPU")}</span><Plot chart=cpu metric=Metric::Cpu only=label.clone()/></div>
+                    <div><span class="key">{text!("Memory")}</span><Plot chart=memory metric=Metric::Memory only=label/></div></div>
             })}
         </div>
     }
@@ -228,7 +261,7 @@ fn ReachCard(reach: Reach, namespace: String) -> impl IntoView {
     let excluded = reach.excluded.into_iter().map(|(who, why)| view! { <div><span class="mono">{who}</span><span class="dim">{words::word(&why)}</span></div> }).collect_view();
     view! {
         <div class="ctr"><b>{reach.access}" "{reach.port}</b>" "<span class="mono dim">{reach.address}</span>
-            <p><State level=reach.level word=reach.verdict/>" "<span class="mid">{words::say(&reach.say)}</span>" "<span class="dim">{reach.rule}</span></p>
+            <p><State level=reach.level word=reach.verdict/>" "<span class="dim">{reach.rule}</span></p><p class="mid">{words::say(&reach.say)}</p>
             <div class="events">{backends}{excluded}</div></div>
     }
 }

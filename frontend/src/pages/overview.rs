@@ -28,16 +28,17 @@ pub(crate) fn OverviewPage() -> impl IntoView {
         },
     );
     let range = Memo::new(move |_| nav.query("range").parse().unwrap_or(3600_u32));
+    let all = RwSignal::new(false);
     let target = Memo::new(move |_| match nav.namespaces.get().as_slice() {
         [one] => Target::Namespace(one.clone()),
         _ => Target::Cluster,
     });
-    let ranges = [(900, "15 min"), (3600, "1 h"), (21_600, "6 h"), (86_400, "24 h")];
+    let ranges = [(900, text!("15 min")), (3600, text!("1 h")), (21_600, text!("6 h")), (86_400, text!("24 h"))];
     view! {
         <main class="page">
             <div class="head">
-                <h1>{move || page.with(|page| page.as_ref().map_or_else(|| text("Loading…").to_owned(), |page| words::needs(page.attention_total)))}</h1>
-                <div class="right"><span class="seg" role="group" aria-label=text("Time range")>
+                <h1>{move || page.with(|page| page.as_ref().map_or_else(|| text!("Loading…").to_owned(), |page| words::needs(page.attention_total)))}</h1>
+                <div class="right"><span class="seg" role="group" aria-label=text!("Time range")>
                     {ranges.map(|(seconds, title)| view! {
                         <button aria-pressed=move || (range.get() == seconds).to_string() on:click=move |_| nav.set(&[("range", &seconds.to_string())])>{title}</button>
                     })}
@@ -46,15 +47,21 @@ pub(crate) fn OverviewPage() -> impl IntoView {
             <div class="over">
                 {move || {
                     let target = target.get();
-                    view! { <Fill title="CPU" metric=Metric::Cpu target=target.clone() range page/> <Fill title="Memory" metric=Metric::Memory target range page/> }
+                    view! { <Fill title=text!("CPU") metric=Metric::Cpu target=target.clone() range page/> <Fill title=text!("Memory") metric=Metric::Memory target range page/> }
                 }}
                 {move || page.get().map(|page| view! {
-                    <section class="panel tall"><header><h2>{text("Needs attention")}</h2><span class="right">{text("worst first")}</span></header>
-                        <div class="att">{page.attention.into_iter().map(|item| view! { <Item item/> }).collect_view()}</div>
-                        {(page.attention_total == 0).then(|| view! { <div class="in mid">{text("Nothing is broken in this scope.")}</div> })}
+                    <section class="panel tall"><header><h2>{text!("Needs attention")}</h2><span class="right">{text!("worst first")}</span></header>
+                        <div class="att" class:all=move || all.get()>{page.attention.into_iter().map(|item| view! { <Item item/> }).collect_view()}</div>
+                        // Only a narrow page, where the list stands above all else, begins with its worst.
+                        {(page.attention_total > 6).then(|| view! {
+                            <button class="more" aria-expanded=move || all.get().to_string() on:click=move |_| all.update(|all| *all = !*all)>
+                                {move || if all.get() { text!("Show fewer").to_owned() } else { words::with(text!("Show all {n}"), &[("n", &page.attention_total.to_string())]) }}
+                            </button>
+                        })}
+                        {(page.attention_total == 0).then(|| view! { <div class="in mid">{text!("Nothing is broken in this scope.")}</div> })}
                     </section>
                     {page.nodes.map(|nodes| view! {
-                        <section class="panel wide"><header><h2>{text("Nodes")}</h2><span class="right">{text("used of allocatable; the tick is what is requested")}</span></header>
+                        <section class="panel wide"><header><h2>{text!("Nodes")}</h2><span class="right">{text!("used of allocatable; the tick is what is requested")}</span></header>
                             <div class="in"><div class="nodes">{nodes.into_iter().map(|tile| view! { <Tile tile/> }).collect_view()}</div></div>
                         </section>
                     })}
@@ -78,16 +85,20 @@ fn Fill(
         move || page.with(|page| page.as_ref().map(|page| if metric == Metric::Cpu { page.cpu } else { page.memory }));
     view! {
         <section class="panel">
-            <header><h2>{text(title)}</h2><span class="right">{move || full().map(|full| format!("{} {}", text("of"), format::both(full.capacity, metric)))}</span></header>
+            <header><h2>{title}</h2><span class="right">{move || full().map(|full| words::with(text!("of {amount}"), &[("amount", &format::both(full.capacity, metric))]))}</span></header>
             <div class="in">
                 {move || full().map(|full: Full| {
                     let (number, unit) = format::amount(full.used, metric);
                     let used = format::percent(format::share(full.used, full.allocatable));
                     let requested = format::percent(format::share(full.requested, full.allocatable));
-                    view! {
-                        <span class="big">{number}<span class="unit">{unit}</span></span>" "
-                        <span class="mid">{format!("{used} {}, {requested} {}", text("used"), text("requested"))}</span>
-                    }
+                    let (big, shares) = if full.used.is_finite() {
+                        let shares = words::with(text!("{used} used, {requested} requested"), &[("used", &used), ("requested", &requested)]);
+                        (view! { <span class="big">{number}<span class="unit">{unit}</span></span>" " }.into_any(), shares)
+                    } else {
+                        let shares = words::with(text!("usage unknown, {requested} requested"), &[("requested", &requested)]);
+                        (view! { <span class="big dim">"–"</span>" " }.into_any(), shares)
+                    };
+                    view! { <div class="fill">{big}<span class="mid">{shares}</span></div> }
                 })}
                 <Plot chart metric tall=true/>
             </div>
@@ -120,22 +131,24 @@ fn Tile(tile: NodeTile) -> impl IntoView {
     let known = tile.cpu.used.is_finite() || tile.memory.used.is_finite();
     let since = tile.since;
     let state = match tile.level {
-        Level::Good => view! { <span class="dim">{format!("{} {}", tile.pods, text("pods"))}</span> }.into_any(),
-        level => view! { <State level word=tile.status.clone()/><span class="dim">{move || nav.age(since)}</span> }
-            .into_any(),
+        Level::Good => view! { <span class="dim">{words::count(tile.pods, wire::Kind::Pod)}</span> }.into_any(),
+        level => {
+            view! { <State level word=words::word(&tile.status)/><span class="dim">{move || nav.age(since)}</span> }
+                .into_any()
+        }
     };
     let heard = if tile.heard > 0 {
-        format!("{} {}", text("last heard"), browser::clock(tile.heard))
+        words::with(text!("last heard {time}"), &[("time", &browser::clock(tile.heard))])
     } else {
-        text("never heard").to_owned()
+        text!("never heard").to_owned()
     };
     view! {
         <a class=format!("node {}", class(tile.level)) href=move || nav.href(&path)>
             <b>{tile.name}" "{state}</b>
             {if known {
-                view! { {gauge("cpu", tile.cpu)}{gauge("mem", tile.memory)} }.into_any()
+                view! { {gauge(text!("cpu"), tile.cpu)}{gauge(text!("mem"), tile.memory)} }.into_any()
             } else {
-                view! { <div class="g one">{heard}</div><div class="g one">{tile.problem.as_ref().map_or_else(|| text("usage unknown").to_owned(), words::say)}</div> }.into_any()
+                view! { <div class="g one">{heard}</div><div class="g one">{tile.problem.as_ref().map_or_else(|| text!("usage unknown").to_owned(), words::say)}</div> }.into_any()
             }}
         </a>
     }
@@ -150,12 +163,12 @@ fn Pods(pods: Vec<Tally>, total: u32, restarts: u32) -> impl IntoView {
         .collect_view();
     let legend = pods
         .into_iter()
-        .map(|tally| view! { <State level=tally.level word=format!("{} {}", tally.count, words::word(&tally.word))/> })
+        .map(|tally| view! { <State level=tally.level word=format!("{} {}", tally.count, words::word(&tally.word).to_lowercase())/> })
         .collect_view();
     view! {
-        <section class="panel wide"><header><h2>{text("Pods")}</h2><span class="right">{total}</span></header>
+        <section class="panel wide"><header><h2>{text!("Pods")}</h2><span class="right">{total}</span></header>
             <div class="in"><div class="stack" aria-hidden="true">{bar}</div>
-                <div class="legend">{legend}<span class="dim push">{format!("{restarts} {}", text("restarts in the last hour"))}</span></div>
+                <div class="legend">{legend}<span class="dim push">{words::with(text!("{n} restarts in the last hour"), &[("n", &restarts.to_string())])}</span></div>
             </div>
         </section>
     }

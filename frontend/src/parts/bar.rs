@@ -34,22 +34,25 @@ pub(crate) fn Bar(
     let chosen = move || {
         let chosen = nav.namespaces.get();
         match (chosen.as_slice(), names.with(|names| names.as_ref().map(|names| names.names.len()))) {
-            ([], Some(all)) => format!("{} {all}", text("all")),
-            ([], None) => text("all").to_owned(),
+            ([], Some(all)) => format!("{} {all}", text!("all")),
+            ([], None) => text!("all").to_owned(),
             ([one], _) => one.clone(),
             (some, _) => some.len().to_string(),
         }
     };
     let link_state = status.clone();
     let link_text = move || match link_state.get() {
-        Status::Connecting => text("connecting").to_owned(),
+        Status::Connecting => text!("connecting").to_owned(),
         Status::Live(at) => {
             let age = (nav.clock.get() - place.get().skew - at).max(0) / 1000;
-            if words::chinese() { format!("实时，{age} 秒前") } else { format!("live, {age} s ago") }
+            words::with(text!("live, {n} s ago"), &[("n", &age.to_string())])
         }
         Status::Lost(tries, at) => {
             let wait = (at - (nav.clock.get() - place.get().skew)).max(0) / 1000;
-            format!("reconnecting ({tries}), next in {wait} s")
+            words::with(
+                text!("reconnecting ({n}), next in {s} s"),
+                &[("n", &tries.to_string()), ("s", &wait.to_string())],
+            )
         }
     };
     let link_class = move || match status.get() {
@@ -61,28 +64,43 @@ pub(crate) fn Bar(
     let initials: String = session.user.rsplit(':').next().unwrap_or_default().chars().take(2).collect();
     let person = StoredValue::new(session);
     let out = StoredValue::new(out);
+    let shut = move || {
+        picking.set(false);
+        menu.set(false);
+    };
+    let elsewhere = window_event_listener(leptos::ev::click, move |event| {
+        if !browser::within(&event, ".bar") {
+            shut();
+        }
+    });
+    on_cleanup(move || elsewhere.remove());
     view! {
-        <header class="bar" on:keydown=move |event| if event.key() == "Escape" { picking.set(false); menu.set(false); }>
-            <Brand/>
-            <span class="pick">{text("Cluster")}" "<b>{move || cluster.get().cluster}</b></span>
-            <button class="pick" aria-haspopup="true" aria-expanded=move || picking.get().to_string() on:click=move |_| picking.update(|on| *on = !*on)>
-                {text("Namespaces")}" "<b>{chosen}</b>" "<i aria-hidden="true">"▾"</i>
+        <header class="bar" on:click=move |event| nav.follow(&event) on:keydown=move |event| if event.key() == "Escape" && (picking.get() || menu.get()) {
+            // The drawer below does not close with the menu above it.
+            event.stop_propagation();
+            browser::focus(if picking.get() { "namespaces" } else { "you" });
+            shut();
+        }>
+            <a class="home" href=move || nav.href("")><Brand/></a>
+            <span class="pick cluster">{text!("Cluster")}" "<b>{move || cluster.get().cluster}</b></span>
+            <button class="pick" id="namespaces" aria-haspopup="true" aria-expanded=move || picking.get().to_string() on:click=move |_| { menu.set(false); picking.update(|on| *on = !*on); }>
+                {text!("Namespaces")}" "<b>{chosen}</b>" "<i aria-hidden="true">"▾"</i>
             </button>
             <div class="end">
                 <span class=link_class role="status">{link_text}</span>
-                <button class="who" title=text("You") aria-haspopup="true" aria-expanded=move || menu.get().to_string() on:click=move |_| menu.update(|on| *on = !*on)>
+                <button class="who" id="you" title=text!("You") aria-haspopup="true" aria-expanded=move || menu.get().to_string() on:click=move |_| { picking.set(false); menu.update(|on| *on = !*on); }>
                     {initials.to_uppercase()}
                 </button>
             </div>
             <Show when=move || picking.get()><Picker names/></Show>
             <Show when=move || menu.get()>
-                <div class="menu" role="group" aria-label=text("You")>
+                <div class="menu" role="group" aria-label=text!("You")>
                     <b>{person.with_value(|person| person.user.clone())}</b>
                     <p>{person.with_value(|person| person.groups.join(", "))}</p>
-                    <p>{text("Session ends in")}" "{move || person.with_value(|person| wire::age::human((person.expires - nav.clock.get()).max(0)))}</p>
+                    <p>{text!("Session ends in")}" "{move || person.with_value(|person| wire::age::human((person.expires - nav.clock.get()).max(0)))}</p>
                     {person.with_value(|person| person.notes.iter().map(|note| view! { <p>{words::say(note)}</p> }).collect_view())}
-                    <button on:click=move |_| { flip_theme(); nav.redraw.update(|count| *count += 1); }>{text("Other theme")}</button>
-                    <button on:click=|_| flip_language()>{if words::chinese() { "English" } else { "简体中文" }}</button>
+                    <button on:click=move |_| { flip_theme(); nav.redraw.update(|count| *count += 1); }>{text!("Other theme")}</button>
+                    <button on:click=|_| flip_language()>{words::other_language()}</button>
                     <button on:click=move |_| {
                         let proof = person.with_value(|person| person.proof.clone());
                         let out = out.get_value();
@@ -91,7 +109,7 @@ pub(crate) fn Bar(
                             out();
                             browser::reload();
                         });
-                    }>{text("Sign out")}</button>
+                    }>{text!("Sign out")}</button>
                 </div>
             </Show>
         </header>
@@ -130,9 +148,9 @@ fn Picker(names: RwSignal<Option<Namespaces>>) -> impl IntoView {
     };
     request_animation_frame(|| browser::focus("namespace-filter"));
     view! {
-        <div class="menu left" role="group" aria-label=text("Namespaces")>
-            <div class="input"><input id="namespace-filter" aria-label=text("Filter") placeholder=text("Filter") prop:value=move || filter.get() on:input=move |event| filter.set(event_target_value(&event))/></div>
-            <button on:click=move |_| nav.set(&[("ns", "")])>{text("all")}</button>
+        <div class="menu left" role="group" aria-label=text!("Namespaces")>
+            <div class="input"><input id="namespace-filter" aria-label=text!("Filter") placeholder=text!("Filter") prop:value=move || filter.get() on:input=move |event| filter.set(event_target_value(&event))/></div>
+            <button on:click=move |_| nav.set(&[("ns", "")])>{text!("all")}</button>
             <For each=shown key=Clone::clone children=move |name| {
                 let (known, label) = (name.clone(), name.clone());
                 view! {

@@ -59,6 +59,28 @@ pub(crate) fn Graph(map: RwSignal<Option<Map>>, selected: RwSignal<Option<Key>>)
         canvas.track();
         request_animation_frame(draw);
     });
+    // Moves and scales within what there is to see.
+    let look = move |change: &dyn Fn(&mut (f64, f64, f64))| {
+        let room = canvas.get_untracked().map_or((0.0, 0.0), |canvas| browser::room(&canvas));
+        let whole = map.with_untracked(|map| map.as_ref().map_or((0.0, 0.0), extent));
+        eye.update(|eye| {
+            change(eye);
+            *eye = kept(*eye, whole, room);
+        });
+    };
+    // What is selected is in view.
+    Effect::new(move |_| {
+        let Some(key) = selected.get() else { return };
+        let found = map.with_untracked(|map| {
+            map.as_ref()?.boxes.iter().find(|node| node.key == key).map(|node| (corner(node), column(node.layer).1))
+        });
+        let Some(((x, y), width)) = found else { return };
+        let (wide, high) = canvas.get_untracked().map_or((0.0, 0.0), |canvas| browser::room(&canvas));
+        look(&|eye| {
+            eye.0 = shown(eye.0, (x * eye.2, width * eye.2), wide);
+            eye.1 = shown(eye.1, ((y - TOP) * eye.2, (BOX + TOP) * eye.2), high);
+        });
+    });
     let at = move |x: f64, y: f64| {
         let (dx, dy, zoom) = eye.get_untracked();
         let (x, y) = ((x - dx) / zoom, (y - dy) / zoom);
@@ -77,6 +99,7 @@ pub(crate) fn Graph(map: RwSignal<Option<Map>>, selected: RwSignal<Option<Key>>)
             "ArrowRight" => (1, 0),
             "ArrowLeft" => (-1, 0),
             "Escape" => return selected.set(None),
+            _ if event.ctrl_key() || event.meta_key() || event.alt_key() => return,
             "/" => {
                 event.prevent_default();
                 return browser::focus("find");
@@ -90,8 +113,9 @@ pub(crate) fn Graph(map: RwSignal<Option<Map>>, selected: RwSignal<Option<Key>>)
                 }
                 return;
             }
-            "+" => return eye.update(|eye| eye.2 = (eye.2 * 1.2).min(3.0)),
-            "-" => return eye.update(|eye| eye.2 = (eye.2 / 1.2).max(0.3)),
+            "+" | "=" => return look(&|eye| eye.2 *= 1.2),
+            "-" => return look(&|eye| eye.2 /= 1.2),
+            "0" => return eye.set((0.0, 0.0, 1.0)),
             _ => return,
         };
         event.prevent_default();
@@ -102,14 +126,14 @@ pub(crate) fn Graph(map: RwSignal<Option<Map>>, selected: RwSignal<Option<Key>>)
         });
     };
     view! {
-        <canvas node_ref=canvas tabindex="0" role="application" aria-label=text("Map: arrows move, Enter opens, slash finds")
+        <canvas node_ref=canvas id="canvas" tabindex="0" role="application" aria-label=text!("Map: arrows move, Enter opens, slash finds")
             on:keydown=key
             on:wheel=move |event| {
                 event.prevent_default();
                 if event.ctrl_key() {
-                    eye.update(|eye| eye.2 = (eye.2 * (1.0 - event.delta_y() * 0.002)).clamp(0.3, 3.0));
+                    look(&|eye| eye.2 *= 1.0 - event.delta_y() * 0.002);
                 } else {
-                    eye.update(|eye| { eye.0 -= event.delta_x(); eye.1 -= event.delta_y(); });
+                    look(&|eye| { eye.0 -= event.delta_x(); eye.1 -= event.delta_y(); });
                 }
             }
             on:pointerdown=move |event| {
@@ -118,12 +142,31 @@ pub(crate) fn Graph(map: RwSignal<Option<Map>>, selected: RwSignal<Option<Key>>)
             }
             on:pointermove=move |event| if let Some((x, y)) = drag.get_untracked() {
                 let (now_x, now_y) = (f64::from(event.client_x()), f64::from(event.client_y()));
-                eye.update(|eye| { eye.0 += now_x - x; eye.1 += now_y - y; });
+                look(&|eye| { eye.0 += now_x - x; eye.1 += now_y - y; });
                 drag.set(Some((now_x, now_y)));
             }
             on:pointerup=move |_| drag.set(None)
             on:pointerleave=move |_| drag.set(None)></canvas>
     }
+}
+
+/// Width and height of the whole map.
+fn extent(map: &Map) -> (f64, f64) {
+    let rows = map.boxes.iter().map(|node| node.row + 1).max().unwrap_or(0);
+    let (left, width) = column(Layer::Node);
+    (left + width + 24.0, TOP + f64::from(rows) * ROW + 12.0)
+}
+
+/// An offset and scale that leaves no more empty than there must be.
+fn kept((x, y, zoom): (f64, f64, f64), whole: (f64, f64), room: (f64, f64)) -> (f64, f64, f64) {
+    let zoom = zoom.clamp(0.3, 3.0);
+    let edge = |offset: f64, whole: f64, room: f64| offset.clamp((room - whole * zoom).min(0.0), 0.0);
+    (edge(x, whole.0, room.0), edge(y, whole.1, room.1), zoom)
+}
+
+/// The offset nearest to the present one that shows a span of `(from, length)` in `room`.
+fn shown(offset: f64, (from, length): (f64, f64), room: f64) -> f64 {
+    offset.min(room - from - length).max(-from)
 }
 
 /// The nearest box in a direction; the first one without a selection.
@@ -156,6 +199,8 @@ fn paint(pen: &Pen, map: &Map, selected: Option<Key>, (dx, dy, zoom): (f64, f64,
             pen.text(&lane.namespace, place(16.0, top + 4.0), "--ink-3", ("550", size(11.0)), "start");
         }
     }
+    // Many lines at once would draw a block.
+    let faint = if map.edges.len() > 150 { 0.1 } else { 0.22 };
     for edge in &map.edges {
         let ends = |key: Key| map.boxes.iter().find(|node| node.key == key);
         let (Some(from), Some(to)) = (ends(edge.from), ends(edge.to)) else { continue };
@@ -165,7 +210,7 @@ fn paint(pen: &Pen, map: &Map, selected: Option<Key>, (dx, dy, zoom): (f64, f64,
             (true, _) => ("--accent", 1.0),
             (_, Level::Bad) => ("--bad", 1.0),
             (_, Level::Warn) => ("--warn", 1.0),
-            _ if to.layer == Layer::Node && !chosen => ("--ink-3", 0.22),
+            _ if to.layer == Layer::Node && !chosen => ("--ink-3", faint),
             _ => ("--ink-3", 0.75),
         };
         let end = place(x1, y1 + BOX / 2.0);
@@ -173,19 +218,14 @@ fn paint(pen: &Pen, map: &Map, selected: Option<Key>, (dx, dy, zoom): (f64, f64,
     }
     for node in &map.boxes {
         let ((x, y), width) = (corner(node), column(node.layer).1);
-        let outline = rect(x, y, width, BOX);
+        let (corner, whole) = (place(x, y), (size(width), size(BOX)));
         let (fill, stroke) = match node.level {
             Level::Bad => ("--bad-soft", "--bad"),
             Level::Warn => ("--deck", "--warn"),
             _ => ("--deck", "--line-strong"),
         };
-        pen.area(&outline, fill, 1.0);
-        pen.line(
-            &outline,
-            if selected == Some(node.key) { "--accent" } else { stroke },
-            if selected == Some(node.key) { 2.0 } else { 1.0 },
-            node.lone,
-        );
+        let (stroke, thick) = if selected == Some(node.key) { ("--accent", 2.0) } else { (stroke, 1.0) };
+        pen.panel(corner, whole, fill, (stroke, thick, node.lone));
         let room = ((width - 20.0) / 6.4) as usize;
         let cut = |text: &str, room: usize| {
             if text.chars().count() > room {
@@ -221,14 +261,32 @@ fn paint(pen: &Pen, map: &Map, selected: Option<Key>, (dx, dy, zoom): (f64, f64,
         }
     }
     let titles = [
-        (Layer::Entry, "Entry"),
-        (Layer::Service, "Service and port"),
-        (Layer::Endpoints, "Endpoints"),
-        (Layer::Workload, "Workload, a dot a pod"),
-        (Layer::Node, "Node"),
+        (Layer::Entry, text!("Entry")),
+        (Layer::Service, text!("Service and port")),
+        (Layer::Endpoints, text!("Endpoints")),
+        (Layer::Workload, text!("Workload, a dot a pod")),
+        (Layer::Node, text!("Node")),
     ];
     for (layer, title) in titles {
         let (x, _) = place(column(layer).0, 0.0);
-        pen.text(text(title), (x, 20.0), "--ink-3", ("500", 12.0), "start");
+        pen.text(title, (x, 20.0), "--ink-3", ("500", 12.0), "start");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_map_stays_in_its_window() {
+        assert_eq!(kept((50.0, -5000.0, 1.0), (1000.0, 2000.0), (800.0, 600.0)), (0.0, -1400.0, 1.0));
+        assert_eq!(kept((-50.0, -50.0, 0.1), (1000.0, 1000.0), (800.0, 600.0)), (0.0, 0.0, 0.3));
+    }
+
+    #[test]
+    fn what_is_selected_is_brought_into_view() {
+        assert_eq!(shown(0.0, (900.0, 100.0), 600.0), -400.0);
+        assert_eq!(shown(-400.0, (100.0, 100.0), 600.0), -100.0);
+        assert_eq!(shown(-100.0, (200.0, 100.0), 600.0), -100.0);
     }
 }

@@ -64,8 +64,8 @@ pub(crate) fn Plot(
             let line = shown.as_ref()?.lines.iter().find(|line| mine(&line.label))?;
             line.values.iter().rev().find(|value| value.is_finite()).copied()
         });
-        let last = last.map_or_else(|| text("no sample").to_owned(), |value| format::both(f64::from(value), metric));
-        format!("{}: {last}", text(if metric == Metric::Cpu { "CPU" } else { "Memory" }))
+        let last = last.map_or_else(|| text!("no sample").to_owned(), |value| format::both(f64::from(value), metric));
+        format!("{}: {last}", if metric == Metric::Cpu { text!("CPU") } else { text!("Memory") })
     };
     view! {
         <div class="plot" class:tall=tall node_ref=holder>
@@ -119,11 +119,11 @@ pub(crate) fn watch_chart(target: Target, metric: Metric, range: Signal<u32>) ->
 
 /// Why there is no line.
 fn silence(shown: Option<&Chart>) -> Option<String> {
-    let Some(chart) = shown else { return Some(text("Reading…").to_owned()) };
+    let Some(chart) = shown else { return Some(text!("Reading…").to_owned()) };
     let empty = chart.lines.iter().all(|line| line.values.iter().all(|value| value.is_nan()));
     match &chart.problem {
         Some(say) => Some(words::say(say)),
-        None => empty.then(|| text("First value after the second kubelet sample.").to_owned()),
+        None => empty.then(|| text!("First value after the second kubelet sample.").to_owned()),
     }
 }
 
@@ -139,7 +139,7 @@ fn read(scene: &Scene, at: f64, metric: Metric) -> Option<(f64, String)> {
     let (time, values) = chart::value_at(scene, x)?;
     let value = |value: Option<f32>| match value {
         Some(value) => format::both(f64::from(value * scale(metric)), metric),
-        None => text("no sample").to_owned(),
+        None => text!("no sample").to_owned(),
     };
     let values: Vec<String> = values.into_iter().map(value).collect();
     Some((x, format!("{} · {}", browser::clock((time * 1000.0) as i64), values.join(" · "))))

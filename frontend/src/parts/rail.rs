@@ -1,25 +1,12 @@
 //! The rail: where one can go, with how many there are and how many need a person.
 
 use crate::nav::{Nav, Page};
-use crate::words::text;
+use crate::words::{plural, text, with};
 use crate::{format, link};
 use leptos::prelude::*;
 use wire::chart::Metric;
 use wire::overview::{Namespaces, Overview};
 use wire::{Kind, Server, View};
-
-pub(crate) const fn plural(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Node => "Nodes",
-        Kind::Pod => "Pods",
-        Kind::Deployment => "Deployments",
-        Kind::Service => "Services",
-        Kind::Namespace => "Namespaces",
-        Kind::ReplicaSet => "ReplicaSets",
-        Kind::EndpointSlice => "EndpointSlices",
-        Kind::Event => "Events",
-    }
-}
 
 /// The rail, and at its foot what Taffrail knows and costs.
 #[component]
@@ -45,9 +32,9 @@ pub(crate) fn Rail(names: RwSignal<Option<Namespaces>>) -> impl IntoView {
         let here = move || matches!(nav.page.get(), Page::List(shown, _) if shown == kind);
         view! {
             <a href=move || nav.href(kind.word()) class:on=here aria-current=move || here().then_some("page")>
-                {text(plural(kind))}
+                {plural(kind)}
                 {move || counts().map(|(total, bad)| view! {
-                    {(bad > 0).then(|| view! { <em><span class="spoken">{text("need attention")}" "</span>{bad}</em> })}
+                    {(bad > 0).then(|| view! { <em><span class="spoken">{text!("need attention")}" "</span>{bad}</em> })}
                     <span>{total}</span>
                 })}
             </a>
@@ -57,20 +44,21 @@ pub(crate) fn Rail(names: RwSignal<Option<Namespaces>>) -> impl IntoView {
         let shown = page.clone();
         let here = move || nav.page.get() == shown;
         let current = move || (nav.page.get() == page).then_some("page");
-        view! { <a href=move || nav.href(path) class:on=here aria-current=current>{text(title)}</a> }
+        view! { <a href=move || nav.href(path) class:on=here aria-current=current>{title}</a> }
     };
     view! {
-        <nav class="rail" aria-label=text("Pages") on:click=move |event| nav.follow(&event)>
-            {plain(Page::Overview, "", "Overview")}
-            <h6>{text("Compute")}</h6>
+        <nav class="rail" aria-label=text!("Pages") on:click=move |event| nav.follow(&event)>
+            {plain(Page::Overview, "", text!("Overview"))}
+            <h6>{text!("Compute")}</h6>
             {kind(Kind::Node)}{kind(Kind::Pod)}{kind(Kind::Deployment)}
-            <h6>{text("Network")}</h6>
-            {plain(Page::Map, "map", "Map")}{kind(Kind::Service)}
+            <h6>{text!("Network")}</h6>
+            {plain(Page::Map, "map", text!("Map"))}{kind(Kind::Service)}
             <div class="foot">
                 {move || own.with(|own| own.as_ref().map(|own| {
-                    let kubelets = own.kubelets.map(|(good, all)| format!("{good} of {all} kubelets answer"));
+                    let kubelets = own.kubelets.map(|(good, all)| with(text!("{good} of {all} kubelets answer"), &[("good", &good.to_string()), ("all", &all.to_string())]));
                     let (cpu, memory) = own.own;
-                    let cost = format!("Taffrail itself: {}, {}", format::both(f64::from(cpu), Metric::Cpu), format::both(f64::from(memory), Metric::Memory));
+                    let (cpu, memory) = (format::both(f64::from(cpu), Metric::Cpu), format::both(f64::from(memory), Metric::Memory));
+                    let cost = with(text!("Taffrail itself: {cpu}, {memory}"), &[("cpu", &cpu), ("memory", &memory)]);
                     view! { {kubelets}<br/>{cost} }
                 }))}
             </div>

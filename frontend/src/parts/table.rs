@@ -2,14 +2,14 @@
 
 use crate::browser;
 use crate::nav::{Nav, object_path};
-use crate::parts::mark::State;
+use crate::parts::mark::{Mark, State, class};
 use crate::parts::usage::UsageCell;
 use crate::state::Table;
-use crate::words;
+use crate::words::{self, text};
 use leptos::prelude::*;
 use wire::chart::Metric;
 use wire::table::{Cell, Column, ColumnId};
-use wire::{Key, Kind};
+use wire::{Key, Kind, Level};
 
 /// Width of a column by its word.
 fn width(word: &str) -> &'static str {
@@ -60,6 +60,19 @@ pub(crate) fn Rows(
         window.update(|window| window.1 = rows);
     };
     Effect::new(move |_| fit());
+    // A drawer that is open, by its address or a click, is where the keys go on from.
+    Effect::new(move |_| {
+        let place = open.with(|open| {
+            let (namespace, name) = open.as_ref()?;
+            table.with_untracked(|table| {
+                let at = table.rows.iter().position(|row| row.namespace == *namespace && row.name == *name)?;
+                Some(table.start + at as u32)
+            })
+        });
+        if let Some(place) = place {
+            cursor.set(place);
+        }
+    });
     let at_cursor = move || {
         table.with_untracked(|table| {
             let at = cursor.get_untracked().checked_sub(table.start)?;
@@ -67,6 +80,10 @@ pub(crate) fn Rows(
         })
     };
     let key = move |event: web_sys::KeyboardEvent| {
+        // A column's head has keys of its own, and so has the browser.
+        if browser::within(&event, "button") || event.ctrl_key() || event.meta_key() || event.alt_key() {
+            return;
+        }
         let last = table.with_untracked(|table| table.matched).saturating_sub(1);
         let page = window.get_untracked().1;
         let now = cursor.get_untracked();
@@ -75,10 +92,18 @@ pub(crate) fn Rows(
             "ArrowUp" | "k" => now.saturating_sub(1),
             "PageDown" => (now + page).min(last),
             "PageUp" => now.saturating_sub(page),
-            "Home" => 0,
-            "End" => last,
+            "Home" | "g" => 0,
+            "End" | "G" => last,
+            "/" => {
+                event.prevent_default();
+                return browser::focus("filter");
+            }
             "Enter" => {
-                if let Some(path) = at_cursor() {
+                event.prevent_default();
+                let Some(path) = at_cursor() else { return };
+                if nav.shows(&path) {
+                    browser::focus("drawer");
+                } else {
                     nav.go(&path);
                 }
                 return;
@@ -94,8 +119,14 @@ pub(crate) fn Rows(
             nav.go(&path);
         }
     };
+    let active = move || {
+        table.with(|table| {
+            let at = cursor.get().checked_sub(table.start)?;
+            table.rows.get(at as usize).map(|row| format!("row-{}", row.key.0))
+        })
+    };
     view! {
-        <div class="table" id="rows" role="grid" tabindex="0" aria-label=words::text("Rows") aria-rowcount=move || table.with(|table| table.matched + 1).to_string()
+        <div class="table" id="rows" role="grid" tabindex="0" aria-label=text!("Rows") aria-activedescendant=active aria-rowcount=move || table.with(|table| table.matched + 1).to_string()
             on:scroll=scroll on:keydown=key style=("--cols", cols)>
             <div class="thead" role="row" aria-rowindex="1">
                 <For each=move || columns.get() key=|column| column.id.0 children=move |column| view! { <Head column sort/> }/>
@@ -121,7 +152,7 @@ fn Head(column: Column, sort: Signal<Vec<(ColumnId, bool)>>) -> impl IntoView {
         nav.set(&[("sort", &format!("{}{}", if next { "-" } else { "" }, id.0))]);
     };
     view! {
-        <div class="th" class:num=column.numeric role="columnheader" aria-sort=move || down().map(|down| if down { "descending" } else { "ascending" })>
+        <div class=format!("th c-{}", column.word) class:num=column.numeric role="columnheader" aria-sort=move || down().map(|down| if down { "descending" } else { "ascending" })>
             <button on:click=click>{words::word(&column.word)}{move || match down() { Some(true) => " ↓", Some(false) => " ↑", None => "" }}</button>
         </div>
     }
@@ -148,6 +179,9 @@ fn Line(
     let me = (namespace.clone(), name.clone());
     let selected = Memo::new(move |_| open.with(|open| open.as_ref() == Some(&me)));
     let shown = columns.get_untracked();
+    // Kinds without a status in kubectl's columns show their state before the name.
+    let stateless = shown.iter().all(|column| column.word != "status");
+    let level = Memo::new(move |_| table.with(|table| table.row(key).map_or(Level::Gone, |(_, row)| row.level)));
     let cells = shown
         .into_iter()
         .map(|column| {
@@ -171,22 +205,25 @@ fn Line(
             };
             let (namespace, name) = (namespace.clone(), name.clone());
             let is_name = column.word == "name";
+            let of_ready = column.word == "ready";
             let metric = if column.word == "cpu" { Metric::Cpu } else { Metric::Memory };
             view! {
                 <div class=format!("td c-{}", column.word) class:num=column.numeric role="gridcell" data-wash=wash>
                     {move || if is_name {
                         let quiet = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
-                        view! { <span class="name"><i>{quiet}</i>{name.clone()}</span> }.into_any()
+                        let mark = stateless.then(|| view! { <span class=move || format!("st {}", class(level.get()))>{move || view! { <Mark level=level.get()/> }}</span> });
+                        view! { {mark}<span class="name"><i>{quiet}</i>{name.clone()}</span> }.into_any()
                     } else {
                         content(cell.get(), metric, nav)
                     }}
+                    {of_ready.then(|| view! { <span class="alone">" "{text!("ready")}</span> })}
                 </div>
             }
         })
         .collect_view();
     view! {
-        <a class="tr" role="row" tabindex="-1" aria-rowindex=move || (place.get() + 2).to_string() href=move || nav.href(&path)
-            class:on=move || selected.get() class:cursor=move || { let at = cursor.get(); at != 0 && at == place.get() }
+        <a class="tr" role="row" id=format!("row-{}", key.0) tabindex="-1" aria-rowindex=move || (place.get() + 2).to_string() href=move || nav.beside(&path)
+            class:on=move || selected.get() class:cursor=move || cursor.get() == place.get()
             aria-selected=move || selected.get().to_string()
             on:click=move |_| cursor.set(place.get_untracked())
             style:top=move || format!("{}px", f64::from(place.get()) * height.get())>
@@ -212,6 +249,7 @@ fn arranged(columns: &[Column]) -> Vec<Column> {
 fn content(cell: Cell, metric: Metric, nav: Nav) -> AnyView {
     match cell {
         Cell::None => view! { <span class="dim">"–"</span> }.into_any(),
+        Cell::Text(text) if text == "<none>" => view! { <span class="dim">"–"</span> }.into_any(),
         Cell::Text(text) => view! { <span class="mid" title=text>{text.clone()}</span> }.into_any(),
         Cell::Int(number) => number.to_string().into_any(),
         Cell::Time(at) => view! { <span class="mid">{move || nav.age(at)}</span> }.into_any(),
@@ -222,8 +260,8 @@ fn content(cell: Cell, metric: Metric, nav: Nav) -> AnyView {
         }
         Cell::Restarts(0, _) => view! { <span class="dim">"0"</span> }.into_any(),
         Cell::Restarts(count, last) => {
-            let ago = move || last.map(|at| format!(" {} ago", nav.age(at)));
-            view! { {count}<span class="dim">{ago}</span> }.into_any()
+            let ago = move || last.map(|at| words::with(text!("{time} ago"), &[("time", &nav.age(at))]));
+            view! { <span class="some">{count}" "<span class="dim">{ago}</span></span> }.into_any()
         }
         Cell::Usage(usage) => view! { <UsageCell usage metric/> }.into_any(),
     }
