@@ -27,7 +27,7 @@ test('every page speaks Chinese', async ({ page }) => {
     await page.screenshot({ path: `shots/${name}-zh.png` });
     // What the API server, the kubelet and kubectl write is shown as it is.
     const said = await page.evaluate(() => {
-      const kept = '.mono, .rules, .name, .att, .events, .chip.mono, .tr, dd, .float, .mirror, .verdict, .node';
+      const kept = '.conditions, .mono, .rules, .name, .att, .events, .chip.mono, .tr, dd, .float, .mirror, .verdict, .node';
       const texts = [];
       const walk = document.createTreeWalker(document.getElementById('app'), 4);
       for (let node = walk.nextNode(); node; node = walk.nextNode()) if (!node.parentElement.closest(kept)) texts.push(node.data);

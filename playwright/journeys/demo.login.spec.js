@@ -118,7 +118,7 @@ test('each token that cannot be used is refused by its own sentence', async ({ p
   const ours = { iss: 'https://other.example', aud: ['https://other.example'], sub: 'system:serviceaccount:kube-system:viewer' };
   const cases = [
     ['', 'LOGIN_EMPTY', /Paste a token first/],
-    ['-----BEGIN EC PRIVATE KEY-----\nabc', 'LOGIN_ISKEY', /private key, not a token\. ?It was not sent anywhere/],
+    ['-----BEGIN EC PRIVATE KEY-----\nabc', 'LOGIN_ISKEY', /private key, not a token\.?\s*It was not sent anywhere/],
     ['to\u0007ken', 'LOGIN_CHARS', /at position 3/],
     [jwt({ ...ours, exp: now - 3 * 3600 }), 'LOGIN_EXPIRED', /ended 3h ago.*system:serviceaccount:kube-system:viewer.*kubectl -n kube-system create token viewer/s],
     [jwt({ ...ours, exp: now + 3600 }), 'LOGIN_OTHERCLUSTER|LOGIN_REFUSED', /other cluster|another cluster/],

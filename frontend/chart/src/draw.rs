@@ -13,6 +13,8 @@ type Point = (i32, i32);
 
 /// How much of a line's colour the area below it has.
 const TINT: f64 = 0.12;
+/// Half the width of `00:00`.
+const HALF_CLOCK: i32 = 16;
 /// Length of a dash and of the space after it.
 const DASH: i32 = 4;
 
@@ -93,8 +95,10 @@ fn grid<DB: DrawingBackend>(root: &DrawingArea<DB, Shift>, scene: &Scene, plot: 
     let shift = f64::from(scene.offset_minutes) * 60.0;
     let mut at = ((plot.from + shift) / step).ceil() * step - shift;
     let below = (plot.top + plot.height).round() as i32 + 5;
+    // A label at the right edge stays inside the picture.
+    let most = (left + (plot.width.round() as i32)) + layout::RIGHT as i32 - HALF_CLOCK;
     while at <= plot.to {
-        words(root, &clock(at, scene.offset_minutes), (plot.x(at), below), ink, HPos::Center, VPos::Top)?;
+        words(root, &clock(at, scene.offset_minutes), (plot.x(at).min(most), below), ink, HPos::Center, VPos::Top)?;
         at += step;
     }
     Ok(())

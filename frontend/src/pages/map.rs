@@ -68,7 +68,7 @@ pub(crate) fn MapPage() -> impl IntoView {
                 <div class="input"><input id="find" type="search" aria-label=text!("Find on the map") placeholder=text!("Find on the map") prop:value=move || find.get()
                     on:input=move |event| {
                         find.set(event_target_value(&event));
-                        selected.set(if find.with_untracked(String::is_empty) { None } else { shown().first().map(|node| node.key) });
+                        selected.set(if find.with_untracked(String::is_empty) { None } else { best(&shown(), &find.get_untracked()) });
                     }
                     on:keydown=|event| if event.key() == "Enter" { event.prevent_default(); browser::focus("canvas"); }/></div>
                 {move || map.with(|map| map.as_ref().map(|map| {
@@ -103,6 +103,11 @@ fn how(how: &str) -> &'static str {
         "measured" => text!("as it reports itself"),
         _ => text!("assumed"),
     }
+}
+
+/// Of what a search finds: what is called just so, then what stands further to the left.
+fn best(found: &[Node], wanted: &str) -> Option<wire::Key> {
+    found.iter().min_by_key(|node| (node.title != wanted, node.layer, node.row)).map(|node| node.key)
 }
 
 /// What is on the map, and what could not be read.

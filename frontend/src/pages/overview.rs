@@ -96,7 +96,7 @@ fn Fill(
                         (view! { <span class="big">{number}<span class="unit">{unit}</span></span>" " }.into_any(), shares)
                     } else {
                         let shares = words::with(text!("usage unknown, {requested} requested"), &[("requested", &requested)]);
-                        (view! { <span class="big dim">"–"</span>" " }.into_any(), shares)
+                        (().into_any(), shares)
                     };
                     view! { <div class="fill">{big}<span class="mid">{shares}</span></div> }
                 })}
