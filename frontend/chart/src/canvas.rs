@@ -148,7 +148,8 @@ impl DrawingBackend for Canvas {
     }
 
     fn draw_text<T: BackendTextStyle>(&mut self, text: &str, style: &T, (x, y): BackendCoord) -> Drawn {
-        let font = format!("{}px {}", style.size(), style.family().as_str());
+        // The page's own face first: its digits are narrower than what the browser would take.
+        let font = format!("{}px \"Inter Variable\", {}", style.size(), style.family().as_str());
         if self.font != font {
             self.context.set_font(&font);
             self.font = font;

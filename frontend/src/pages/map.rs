@@ -6,7 +6,7 @@ use crate::parts::mark::{Mark, class};
 use crate::words::{self, text};
 use crate::{browser, link};
 use leptos::prelude::*;
-use wire::map::{Box as Node, Map, MapDiff};
+use wire::map::{Box as Node, Layer, Map, MapDiff};
 use wire::{Server, View};
 
 /// The page.
@@ -85,7 +85,7 @@ pub(crate) fn MapPage() -> impl IntoView {
             <div class="map">
                 <Show when=move || !list.get()><Graph map selected/></Show>
                 <ul class=move || if list.get() { "mirror" } else { "spoken" }>
-                    {move || shown().into_iter().filter(|node| node.layer != wire::map::Layer::Endpoints || node.say.is_some()).map(|node| view! { <li><Entry node/></li> }).collect_view()}
+                    {move || listed(shown()).into_iter().map(|node| view! { <li><Entry node/></li> }).collect_view()}
                 </ul>
                 <Show when=move || list.get() && map.with(Option::is_some) && shown().is_empty()><p class="empty" role="status">{move || words::with(text!("Nothing on the map is called “{name}”."), &[("name", &find.get())])}</p></Show>
                 {move || card().filter(|_| !list.get()).map(|node| view! { <div class="float" role="status"><Entry node/></div> })}
@@ -103,6 +103,13 @@ fn how(how: &str) -> &'static str {
         "measured" => text!("as it reports itself"),
         _ => text!("assumed"),
     }
+}
+
+/// The map as a list, worst first. What there is to say of endpoints their Service says.
+fn listed(mut boxes: Vec<Node>) -> Vec<Node> {
+    boxes.retain(|node| node.layer != Layer::Endpoints);
+    boxes.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| (a.layer, a.row).cmp(&(b.layer, b.row))));
+    boxes
 }
 
 /// Of what a search finds: what is called just so, then what stands further to the left.
