@@ -1,52 +1,19 @@
-// The demo in a browser: sign-in, every page, both themes, the link.
-import { test, expect } from '@playwright/test';
-import AxeBuilder from '@axe-core/playwright';
-import { taffrail } from '../lib/taffrail.js';
-import { mkdirSync } from 'node:fs';
+// The demo in a browser: sign-in, the link, and who sees what. Every page's look is in demo.pages.spec.js.
+import { test, expect, startDemo, signIn, expects } from '../lib/demo.js';
 
 let demo;
-let url;
-let token;
-
-test.beforeAll(async () => {
-  mkdirSync('shots', { recursive: true });
-  demo = await taffrail(['demo', '--listen=127.0.0.1:0'], /open (http:\S+)[\s\S]*?token (\S+)/);
-  [, url, token] = demo.match;
-});
+test.beforeAll(async () => (demo = await startDemo()));
 test.afterAll(async () => demo?.stop());
 
-/** No page may complain: a console error or a CSP report fails the test. */
-test.beforeEach(async ({ page }) => {
-  const complaints = [];
-  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  page.complaints = complaints;
-});
-test.afterEach(async ({ page }, info) => {
-  const expected = info.annotations.filter((a) => a.type === 'expects').map((a) => new RegExp(a.description));
-  expect(page.complaints.filter((text) => !expected.some((known) => known.test(text)))).toEqual([]);
-});
-
-/** What the browser itself logs of an answer that is not 2xx is expected where a refusal is the subject. */
-const expects = (description) => test.info().annotations.push({ type: 'expects', description });
-
-async function signIn(page, path = '') {
-  expects('401'); // who am I: nobody yet
-  await page.goto(url + path);
-  await page.getByRole('textbox', { name: 'Token' }).fill(token);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await expect(page.getByRole('navigation')).toBeVisible();
-}
-
 test('signs in with a token and sees the cluster', async ({ page }) => {
-  await signIn(page);
+  await signIn(page, demo);
   await expect(page.getByRole('heading', { level: 1 })).toContainText(/need you|needs you|Nothing needs you/);
   await expect(page.locator('canvas').first()).toBeVisible();
   await page.screenshot({ path: 'shots/overview-dark.png' });
 });
 
 test('a pod that kubectl would show is in the table, and its drawer has its own address', async ({ page }) => {
-  await signIn(page, 'pod');
+  await signIn(page, demo, 'pod');
   await expect(page.getByRole('row')).not.toHaveCount(0);
   await page.getByRole('searchbox').first().fill('status:CrashLoopBackOff');
   await expect(page.getByText('Running')).toHaveCount(0);
@@ -57,26 +24,9 @@ test('a pod that kubectl would show is in the table, and its drawer has its own 
   await expect(page).toHaveURL(/\/pod(\?|$)/);
 });
 
-const views = [['', 'overview'], ['node', 'nodes'], ['pod', 'pods'], ['deployment', 'deployments'], ['service', 'services'], ['map', 'map']];
-for (const [theme, width, height] of [['dark', 1440, 900], ['light', 390, 844]]) {
-  for (const [path, name] of views) {
-    test(`${name} ${theme} ${width}`, async ({ page }) => {
-      await page.setViewportSize({ width, height });
-      await page.addInitScript((wanted) => localStorage.setItem('theme', wanted), theme);
-      await signIn(page, path);
-      await expect(page.locator('main').first()).toBeVisible();
-      await expect(page.locator('html')).toHaveAttribute('data-theme', theme);
-      await expect(page.getByText(/^live/).first()).toBeVisible();
-      await page.screenshot({ path: `shots/${name}-${theme}-${width}.png` });
-      const serious = (await new AxeBuilder({ page }).analyze()).violations.filter((v) => ['serious', 'critical'].includes(v.impact));
-      expect(serious.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(' | ')}`)).toEqual([]);
-    });
-  }
-}
-
 test('a wrong token is refused with its own sentence', async ({ page }) => {
   expects('401');
-  await page.goto(url);
+  await page.goto(demo.url);
   const token = page.getByRole('textbox', { name: 'Token' });
   const go = page.getByRole('button', { name: 'Sign in' });
   await token.fill('wrong.token');
@@ -88,17 +38,14 @@ test('a wrong token is refused with its own sentence', async ({ page }) => {
 });
 
 test('a viewer of two namespaces sees these two', async ({ page }) => {
-  expects('401');
-  await page.goto(`${url}pod`);
-  await page.getByRole('textbox', { name: 'Token' }).fill(demo.output().match(/viewer of two namespaces, (\S+)/)[1]);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await signIn(page, demo, 'pod', demo.viewer());
   await expect(page.getByText(/orders\//).first()).toBeVisible();
   const text = await page.locator('main').first().innerText();
   for (const foreign of ['batch/', 'data/', 'media/', 'kube-system/']) expect(text).not.toContain(foreign);
 });
 
 test('the page stays through a lost link and resumes', async ({ page, context }) => {
-  await signIn(page, 'pod');
+  await signIn(page, demo, 'pod');
   await expect(page.getByRole('row').nth(3)).toBeVisible();
   expects('ERR_INTERNET_DISCONNECTED|WebSocket');
   await context.setOffline(true);
