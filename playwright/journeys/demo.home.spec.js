@@ -1,42 +1,12 @@
 // The demo in a browser: sign-in, every page, both themes, the link.
 import { test, expect } from '@playwright/test';
 import AxeBuilder from '@axe-core/playwright';
-import { taffrail } from '../lib/taffrail.js';
+import { expects, signIn as signInAt, withDemo } from '../lib/demo.js';
 import { mkdirSync } from 'node:fs';
 
-let demo;
-let url;
-let token;
-
-test.beforeAll(async () => {
-  mkdirSync('shots', { recursive: true });
-  demo = await taffrail(['demo', '--listen=127.0.0.1:0'], /open (http:\S+)[\s\S]*?token (\S+)/);
-  [, url, token] = demo.match;
-});
-test.afterAll(async () => demo?.stop());
-
-/** No page may complain: a console error or a CSP report fails the test. */
-test.beforeEach(async ({ page }) => {
-  const complaints = [];
-  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  page.complaints = complaints;
-});
-test.afterEach(async ({ page }, info) => {
-  const expected = info.annotations.filter((a) => a.type === 'expects').map((a) => new RegExp(a.description));
-  expect(page.complaints.filter((text) => !expected.some((known) => known.test(text)))).toEqual([]);
-});
-
-/** What the browser itself logs of an answer that is not 2xx is expected where a refusal is the subject. */
-const expects = (description) => test.info().annotations.push({ type: 'expects', description });
-
-async function signIn(page, path = '') {
-  expects('401'); // who am I: nobody yet
-  await page.goto(url + path);
-  await page.getByRole('textbox', { name: 'Token' }).fill(token);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await expect(page.getByRole('navigation')).toBeVisible();
-}
+const demo = withDemo();
+test.beforeAll(() => mkdirSync('shots', { recursive: true }));
+const signIn = (page, path = '') => signInAt(page, demo.url + path, demo.token);
 
 test('signs in with a token and sees the cluster', async ({ page }) => {
   await signIn(page);
@@ -76,7 +46,7 @@ for (const [theme, width, height] of [['dark', 1440, 900], ['light', 390, 844]])
 
 test('a wrong token is refused with its own sentence', async ({ page }) => {
   expects('401');
-  await page.goto(url);
+  await page.goto(demo.url);
   const token = page.getByRole('textbox', { name: 'Token' });
   const go = page.getByRole('button', { name: 'Sign in' });
   await token.fill('wrong.token');
@@ -89,20 +59,10 @@ test('a wrong token is refused with its own sentence', async ({ page }) => {
 
 test('a viewer of two namespaces sees these two', async ({ page }) => {
   expects('401');
-  await page.goto(`${url}pod`);
-  await page.getByRole('textbox', { name: 'Token' }).fill(demo.output().match(/viewer of two namespaces, (\S+)/)[1]);
+  await page.goto(`${demo.url}pod`);
+  await page.getByRole('textbox', { name: 'Token' }).fill(demo.viewer);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await expect(page.getByText(/orders\//).first()).toBeVisible();
   const text = await page.locator('main').first().innerText();
   for (const foreign of ['batch/', 'data/', 'media/', 'kube-system/']) expect(text).not.toContain(foreign);
-});
-
-test('the page stays through a lost link and resumes', async ({ page, context }) => {
-  await signIn(page, 'pod');
-  await expect(page.getByRole('row').nth(3)).toBeVisible();
-  expects('ERR_INTERNET_DISCONNECTED|WebSocket');
-  await context.setOffline(true);
-  await expect(page.getByRole('row').nth(3)).toBeVisible();
-  await context.setOffline(false);
-  await expect(page.getByText(/^live/).first()).toBeVisible();
 });

@@ -35,6 +35,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("Filter by name, label or field", "按名称、标签或字段过滤"),
     ("Needs attention", "需要处理"),
     ("live", "实时"),
+    ("over a WebSocket", "通过 WebSocket"),
+    ("over plain requests: something on the way lets no WebSocket through", "通过普通请求：途中有环节不放行 WebSocket"),
     ("running", "运行中"),
     ("starting", "启动中"),
     ("pending", "等待中"),
