@@ -33,8 +33,11 @@ impl Link {
         Self { client, base: format!("http://{}", place.address), body: None, heard: BytesMut::new() }
     }
 
-    async fn listen(&mut self, name: &str) -> u16 {
-        let response = self.client.get(format!("{}/stream?c={name}", self.base).parse().unwrap()).await.unwrap();
+    /// As a browser asks its own server: with the cookie, without an origin.
+    async fn listen(&mut self, name: &str, proof: &str) -> u16 {
+        let request = http::Request::get(format!("{}/stream?c={name}", self.base));
+        let request = request.header("cookie", "taffrail=x").header("x-taffrail-proof", proof);
+        let response = self.client.request(request.body(Full::default()).unwrap()).await.unwrap();
         let status = response.status().as_u16();
         if status == 200 {
             self.body = Some(response.into_body());
@@ -86,7 +89,7 @@ async fn a_stream_carries_what_a_socket_carries() {
     let place = Place::new().await;
     place.put(1, "shop");
     let mut link = Link::new(&place);
-    assert_eq!(link.listen("a1").await, 200);
+    assert_eq!(link.listen("a1", "proof").await, 200);
     let open = Browser::Open { sub: Sub(1), view: table() };
     assert_eq!(link.post("a1", "proof", &[auth(), open]).await, 204);
     assert!(matches!(link.news().await, Ok(Server::Welcome { .. })));
@@ -104,10 +107,11 @@ async fn a_stream_carries_what_a_socket_carries() {
 async fn nobody_speaks_into_a_stream_without_its_name_and_the_proof() {
     let place = Place::new().await;
     let mut link = Link::new(&place);
-    assert_eq!(link.listen("").await, 400);
-    assert_eq!(link.listen("a%20b").await, 400);
-    assert_eq!(link.listen("a1").await, 200);
-    assert_eq!(Link::new(&place).listen("a1").await, 409);
+    assert_eq!(link.listen("", "proof").await, 400);
+    assert_eq!(link.listen("a%20b", "proof").await, 400);
+    assert_eq!(link.listen("a1", "wrong").await, 403);
+    assert_eq!(link.listen("a1", "proof").await, 200);
+    assert_eq!(Link::new(&place).listen("a1", "proof").await, 409);
     assert_eq!(link.post("a1", "wrong", &[auth()]).await, 403);
     assert_eq!(link.post("a2", "proof", &[auth()]).await, 404);
     assert_eq!(link.post("a1", "proof", &[]).await, 400);

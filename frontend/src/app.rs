@@ -6,7 +6,6 @@ use crate::parts::{bar::Bar, rail::Rail};
 use crate::words::{self, text};
 use crate::{browser, link, session};
 use leptos::prelude::*;
-use leptos_router::components::Router;
 use wire::overview::Namespaces;
 use wire::session::Session;
 use wire::{Millis, Say, Server, View};
@@ -32,24 +31,18 @@ pub(crate) fn App() -> impl IntoView {
             Err(say) => Who::Away(say),
         });
     });
-    let base = browser::base_path();
     // Whether this page signed in, and did not find a session.
     let fresh = StoredValue::new(false);
-    view! {
-        <Router base=base>
-            {move || match who.get() {
-                Who::Asking => ().into_any(),
-                Who::Nobody => view! { <Login done=move |session| { fresh.set_value(true); who.set(Who::Somebody(session)); }/> }.into_any(),
-                Who::Away(say) => view! {
-                    <main class="login"><div class="card"><h1>"Taffrail"</h1><p class="mid">{words::say(&say)}</p>
-                        <div class="row"><button class="btn" on:click=|_| browser::reload()>{text!("Try again")}</button></div>
-                    </div></main>
-                }.into_any(),
-                Who::Somebody(session) => {
-                    view! { <Shell session fresh=fresh.get_value() out=move || who.set(Who::Nobody)/> }.into_any()
-                }
-            }}
-        </Router>
+    move || match who.get() {
+        Who::Asking => ().into_any(),
+        Who::Nobody => view! { <Login done=move |session| { fresh.set_value(true); who.set(Who::Somebody(session)); }/> }.into_any(),
+        Who::Away(say) => view! {
+            <main class="login"><div class="card"><h1>"Taffrail"</h1><p class="mid">{words::say(&say)}</p>
+                <div class="row"><button class="btn" on:click=|_| browser::reload()>{text!("Try again")}</button></div>
+            </div></main>
+        }
+        .into_any(),
+        Who::Somebody(session) => view! { <Shell session fresh=fresh.get_value() out=move || who.set(Who::Nobody)/> }.into_any(),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Where the person is: the address is the state. Addresses are relative to the base, so the application works below
 //! any prefix.
 
+mod query;
+
 use crate::browser;
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_location, use_navigate, use_query_map};
-use leptos_router::params::ParamsMap;
+use query::Query;
 use wire::{Kind, Millis, Ref};
 
 /// A page of the application.
@@ -18,15 +18,14 @@ pub(crate) enum Page {
     Unknown,
 }
 
-type Go = Box<dyn Fn(&str)>;
-
 /// The address, read and written; and the clock all ages tick by.
 #[derive(Clone, Copy)]
 pub(crate) struct Nav {
     pub(crate) page: Memo<Page>,
     pub(crate) namespaces: Memo<Vec<String>>,
-    query: Memo<ParamsMap>,
-    go: StoredValue<Go, LocalStorage>,
+    query: Memo<Query>,
+    /// Path and query below the base.
+    address: RwSignal<String>,
     /// The server's time, once a second.
     pub(crate) clock: RwSignal<Millis>,
     /// Raised when canvases must be drawn anew: another size, another theme.
@@ -37,23 +36,23 @@ pub(crate) struct Nav {
 
 impl Nav {
     pub(crate) fn new() -> Self {
-        let (location, query, navigate) = (use_location(), use_query_map(), use_navigate());
-        let base = browser::base_path();
-        let page = Memo::new(move |_| {
-            let path = location.pathname.get();
-            page_of(path.strip_prefix(&*base).unwrap_or(&path))
+        let address = RwSignal::new(browser::address());
+        let travel = browser::on_travel(move || address.set(browser::address()));
+        on_cleanup(move || travel.remove());
+        let page = Memo::new(move |_| address.with(|address| page_of(address.split('?').next().unwrap_or_default())));
+        let query = Memo::new(move |_| {
+            address.with(|address| Query::read(address.split_once('?').map_or("", |(_, query)| query)))
         });
         let namespaces = Memo::new(move |_| {
-            let text = query.with(|query| query.get("ns")).unwrap_or_default();
+            let text = query.with(|query| query.get("ns"));
             text.split(',').filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
         });
-        let go: Go = Box::new(move |path| navigate(path, NavigateOptions { scroll: false, ..Default::default() }));
         let clock = RwSignal::new(browser::now());
-        Self { page, namespaces, query, go: StoredValue::new_local(go), clock, redraw: RwSignal::new(0) }
+        Self { page, namespaces, query, address, clock, redraw: RwSignal::new(0) }
     }
 
     pub(crate) fn query(&self, name: &str) -> String {
-        self.query.with(|query| query.get(name)).unwrap_or_default()
+        self.query.with(|query| query.get(name))
     }
 
     /// The address of a page in the present scope.
@@ -71,12 +70,11 @@ impl Nav {
         path_of(at).map(|path| self.href(&path))
     }
 
-    /// Follows a click on a link of ours. The router would follow it too, but completes a navigation only where it
-    /// draws the routes itself; here the address alone decides what is shown.
+    /// Follows a click on a link of ours without loading the page anew.
     pub(crate) fn follow(&self, event: &leptos::ev::MouseEvent) {
         if let Some(address) = browser::followed(event) {
             event.prevent_default();
-            self.go.with_value(|go| go(&address));
+            self.move_to(address);
         }
     }
 
@@ -109,14 +107,14 @@ impl Nav {
     fn go_with(&self, path: &str, changes: &[(&str, &str)]) {
         let mut query = self.query.get_untracked();
         for (name, value) in changes {
-            if value.is_empty() {
-                query.remove(name);
-            } else {
-                query.replace((*name).to_owned(), (*value).to_owned());
-            }
+            query.set(name, value);
         }
-        let address = format!("/{path}{}", query.to_query_string());
-        self.go.with_value(|go| go(&address));
+        self.move_to(format!("{path}{}", query.text()));
+    }
+
+    fn move_to(&self, address: String) {
+        browser::push(&address);
+        self.address.set(address);
     }
 
     /// The age of a point in time, ticking.

@@ -43,13 +43,3 @@ test('a viewer of two namespaces sees these two', async ({ page }) => {
   const text = await page.locator('main').first().innerText();
   for (const foreign of ['batch/', 'data/', 'media/', 'kube-system/']) expect(text).not.toContain(foreign);
 });
-
-test('the page stays through a lost link and resumes', async ({ page, context }) => {
-  await signIn(page, demo, 'pod');
-  await expect(page.getByRole('row').nth(3)).toBeVisible();
-  expects('ERR_INTERNET_DISCONNECTED|WebSocket');
-  await context.setOffline(true);
-  await expect(page.getByRole('row').nth(3)).toBeVisible();
-  await context.setOffline(false);
-  await expect(page.getByText(/^live/).first()).toBeVisible();
-});

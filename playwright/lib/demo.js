@@ -22,12 +22,12 @@ export { expect };
 /** What the browser itself logs of an answer that is not 2xx is expected where a refusal is the subject. */
 export const expects = (pattern) => test.info().annotations.push({ type: 'expects', description: pattern });
 
-/** Starts `taffrail demo`: `{ url, token, viewer, output(), stop() }`, where `viewer` may read two namespaces only. */
+/** Starts `taffrail demo`: `{ url, token, kubeconfig, viewer(), output(), stop() }`, where the viewer may read two namespaces only. */
 export async function startDemo(args = []) {
   mkdirSync('shots', { recursive: true });
-  const demo = await taffrail(['demo', '--listen=127.0.0.1:0', ...args], /open (http:\S+)[\s\S]*?token (\S+)/);
-  const [, url, token] = demo.match;
-  return { ...demo, url, token, viewer: () => demo.output().match(/viewer of two namespaces, (\S+)/)[1] };
+  const demo = await taffrail(['demo', '--listen=127.0.0.1:0', ...args], /open (http:\S+)[\s\S]*?token (\S+)[\s\S]*?KUBECONFIG=(\S+)/);
+  const [, url, token, kubeconfig] = demo.match;
+  return { ...demo, url, token, kubeconfig, viewer: () => demo.output().match(/viewer of two namespaces, (\S+)/)[1] };
 }
 
 /** Opens a page of the demo as nobody and signs in there, in whatever language it speaks. */

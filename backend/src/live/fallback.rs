@@ -3,6 +3,9 @@
 //! `GET stream?c=…` answers with frames, each after its length (four bytes, little-endian); a length of zero is followed
 //! by the close code (two bytes) and ends the stream. `POST send?c=…` takes one or more frames in the same shape, all
 //! or none. `c` is the browser's random name for the connection. The first frame sent is `Auth`, as on the socket.
+//!
+//! Both carry the session's proof in a header. It stands for the origin of the GET: a browser names none when a page
+//! reads from its own server, and no foreign page can know the proof.
 
 use super::connection::{Close, Connection, OUTBOUND};
 use super::door::Guest;
@@ -14,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use http::{HeaderMap, HeaderName, StatusCode};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -118,10 +121,6 @@ async fn send(
         Ok(guest) => guest,
         Err((status, code)) => return (status, code).into_response(),
     };
-    let proof = headers.get(PROOF).and_then(|proof| proof.to_str().ok()).unwrap_or_default();
-    if !guest.proves(proof) {
-        return (StatusCode::FORBIDDEN, "PROOF").into_response();
-    }
     let Some(frames) = split(body) else { return (StatusCode::BAD_REQUEST, "FRAMES").into_response() };
     if frames.len() > INBOUND {
         return (StatusCode::PAYLOAD_TOO_LARGE, "FRAMES").into_response();
@@ -178,15 +177,19 @@ fn split(mut body: Bytes) -> Option<Vec<Bytes>> {
 }
 
 impl Fallback {
-    /// Who asks, from an allowed origin, under a name that makes sense.
+    /// Who asks, with the proof, from an allowed origin where one is named, under a name that makes sense.
     fn guest(&self, name: &str, headers: &HeaderMap, peer: &Peer) -> Result<Arc<dyn Guest>, (StatusCode, String)> {
         let door = &self.hub.shared.parts.door;
-        door.origin(headers, peer).map_err(|say| (StatusCode::FORBIDDEN, say.code))?;
+        if headers.contains_key(ORIGIN) {
+            door.origin(headers, peer).map_err(|say| (StatusCode::FORBIDDEN, say.code))?;
+        }
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         if name.is_empty() || name.len() > NAME || !name.bytes().all(plain) {
             return Err((StatusCode::BAD_REQUEST, "STREAM_NAME".into()));
         }
-        door.find(headers).ok_or_else(|| (StatusCode::UNAUTHORIZED, "LOGIN_ENDED".into()))
+        let guest = door.find(headers).ok_or_else(|| (StatusCode::UNAUTHORIZED, "LOGIN_ENDED".into()))?;
+        let proof = headers.get(PROOF).and_then(|proof| proof.to_str().ok()).unwrap_or_default();
+        if guest.proves(proof) { Ok(guest) } else { Err((StatusCode::FORBIDDEN, "PROOF".into())) }
     }
 }
 

@@ -11,6 +11,7 @@
 use axum::Extension;
 use backend::cluster::kinds::{Meta, Namespace};
 use backend::cluster::{Objects, Sync};
+use backend::http::origin::{self, OriginConfig};
 use backend::http::tls::Peer;
 use backend::live::door::Namespaces;
 use backend::live::{Authority, Door, Guest, Parts, routes};
@@ -133,8 +134,8 @@ impl Door for Porch {
     fn find(&self, _headers: &HeaderMap) -> Option<Arc<dyn Guest>> {
         Some(Arc::new(Visitor(Arc::clone(&self.0))))
     }
-    fn origin(&self, _headers: &HeaderMap, _peer: &Peer) -> Result<(), Say> {
-        Ok(())
+    fn origin(&self, headers: &HeaderMap, peer: &Peer) -> Result<(), Say> {
+        origin::allowed(headers, peer, &OriginConfig::default()).map_err(Say::new)
     }
     fn sign_in<'a>(&'a self, _credential: Credential, _peer: &'a Peer) -> BoxFuture<'a, Result<String, Refusal>> {
         Box::pin(async { Ok("claim".into()) })

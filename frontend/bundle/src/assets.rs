@@ -46,7 +46,8 @@ pub(crate) fn write(
         page = page.replace(&format!("{{{{{slot}}}}}"), name);
     }
     ensure!(!page.contains("{{"), "index.html names a slot that nothing fills");
-    std::fs::write(dist.join("index.html"), page)?;
+    std::fs::write(dist.join("index.html"), &page)?;
+    sizes.push(("index.html".to_owned(), page.len(), page.len()));
     Ok(sizes)
 }
 

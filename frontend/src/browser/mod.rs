@@ -1,8 +1,13 @@
 //! The edge to the browser: everything that names `web_sys`, apart from the socket. No `JsValue` leaves it.
 
+mod address;
 pub(crate) mod canvas;
+mod fetch;
 pub(crate) mod observe;
 pub(crate) mod plot;
+
+pub(crate) use address::{address, on_travel, push};
+pub(crate) use fetch::Chunks;
 
 use wasm_bindgen::prelude::*;
 use wire::Millis;
@@ -23,13 +28,6 @@ pub(crate) fn url(relative: &str) -> String {
     let root = base.split(['?', '#']).next().unwrap_or_default();
     let root = root.rfind('/').map_or(root, |end| root.get(..=end).unwrap_or(root));
     format!("{root}{relative}")
-}
-
-/// The path of the base without its last slash: what the router calls its base.
-pub(crate) fn base_path() -> String {
-    let base = url("");
-    let rest = base.split_once("://").map_or(base.as_str(), |(_, rest)| rest);
-    rest.find('/').and_then(|start| rest.get(start..)).unwrap_or("/").trim_end_matches('/').to_owned()
 }
 
 /// Whether the page came over https.
@@ -82,6 +80,19 @@ pub(crate) fn store(name: &str, value: &str) {
         && storage.set_item(name, value).is_err()
     {
         leptos::logging::warn!("{name} could not be kept: the browser's storage is full or off");
+    }
+}
+
+/// Whether this tab keeps a mark of this name. Storage that is switched off keeps none.
+pub(crate) fn kept(name: &str) -> bool {
+    let storage = leptos::prelude::window().session_storage().ok().flatten();
+    storage.is_some_and(|storage| storage.get_item(name).is_ok_and(|mark| mark.is_some()))
+}
+
+/// Keeps a mark until the tab is closed, or drops it. Where the browser allows none, the next page finds out again.
+pub(crate) fn keep(name: &str, on: bool) {
+    if let Ok(Some(storage)) = leptos::prelude::window().session_storage() {
+        let _ = if on { storage.set_item(name, "1") } else { storage.remove_item(name) };
     }
 }
 
@@ -155,7 +166,7 @@ pub(crate) fn followed(event: &web_sys::MouseEvent) -> Option<String> {
     let link: web_sys::HtmlAnchorElement = element.closest("a[href]").ok()??.dyn_into().ok()?;
     let address = link.href();
     let inside = address.strip_prefix(&url(""))?;
-    (plain && !inside.starts_with('#')).then(|| format!("/{inside}"))
+    (plain && !inside.starts_with('#')).then(|| inside.to_owned())
 }
 
 /// Removes the static shell, to make room for the application.

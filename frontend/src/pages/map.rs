@@ -46,11 +46,11 @@ pub(crate) fn MapPage() -> impl IntoView {
         },
     );
     let shown = move || {
-        let find = find.get().to_lowercase();
+        let find = find.get().to_ascii_lowercase();
         map.with(|map| {
             map.iter()
                 .flat_map(|map| map.boxes.clone())
-                .filter(|node| node.title.to_lowercase().contains(&find))
+                .filter(|node| node.title.to_ascii_lowercase().contains(&find))
                 .collect::<Vec<_>>()
         })
     };

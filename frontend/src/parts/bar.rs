@@ -1,6 +1,6 @@
 //! The top bar: cluster, namespaces, the link, the person.
 
-use crate::link::{self, Status};
+use crate::link::{self, Status, Way};
 use crate::nav::Nav;
 use crate::words::{self, text};
 use crate::{browser, session};
@@ -30,7 +30,7 @@ pub(crate) fn Bar(
 ) -> impl IntoView {
     let nav = expect_context::<Nav>();
     let (picking, menu) = (RwSignal::new(false), RwSignal::new(false));
-    let (place, status) = (link::place(), link::status());
+    let (place, status, way) = (link::place(), link::status(), link::way());
     let chosen = move || {
         let chosen = nav.namespaces.get();
         match (chosen.as_slice(), names.with(|names| names.as_ref().map(|names| names.names.len()))) {
@@ -60,6 +60,10 @@ pub(crate) fn Bar(
         Status::Connecting => "link busy",
         Status::Lost(..) => "link bad",
     };
+    let link_way = move || match way.get() {
+        Way::Socket => text!("over a WebSocket"),
+        Way::Stream => text!("over plain requests: something on the way lets no WebSocket through"),
+    };
     let cluster = link::place();
     let initials: String = session.user.rsplit(':').next().unwrap_or_default().chars().take(2).collect();
     let person = StoredValue::new(session);
@@ -87,9 +91,9 @@ pub(crate) fn Bar(
                 {text!("Namespaces")}" "<b>{chosen}</b>" "<i aria-hidden="true">"▾"</i>
             </button>
             <div class="end">
-                <span class=link_class role="status">{link_text}</span>
+                <span class=link_class role="status" title=link_way>{link_text}</span>
                 <button class="who" id="you" title=text!("You") aria-haspopup="true" aria-expanded=move || menu.get().to_string() on:click=move |_| { picking.set(false); menu.update(|on| *on = !*on); }>
-                    {initials.to_uppercase()}
+                    {initials.to_ascii_uppercase()}
                 </button>
             </div>
             <Show when=move || picking.get()><Picker names/></Show>

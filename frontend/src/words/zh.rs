@@ -194,6 +194,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("Runtime", "运行时"),
     ("CPU for pods", "Pod 可用 CPU"),
     ("Memory for pods", "Pod 可用内存"),
+    ("over a WebSocket", "通过 WebSocket"),
+    ("over plain requests: something on the way lets no WebSocket through", "通过普通请求：途中有环节不放行 WebSocket"),
     ("running", "运行中"),
     ("starting", "启动中"),
     ("pending", "等待中"),

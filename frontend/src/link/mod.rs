@@ -1,23 +1,38 @@
-//! The live link: one socket for all views of the page. Connects, acknowledges, resumes after a loss, backs off.
+//! The live link: one connection for all views of the page. Connects, acknowledges, resumes after a loss, backs off.
+//! Where sockets do not get through it takes the other [`way`](way::Way), and begins with it until the tab is closed.
 //!
 //! A view is opened with [`watch`] and closed with its component. Frames reach its handler in the order of the server;
 //! a handler that answers `false` (a difference that does not continue what it has) gets a whole frame next.
 
+mod frames;
+mod transport;
+mod way;
+
+pub(crate) use way::Way;
+
 use crate::{browser, session};
-use futures::channel::mpsc;
-use futures::{SinkExt, StreamExt};
-use gloo_net::websocket::{Message, futures::WebSocket};
+use futures::channel::{mpsc, oneshot};
+use futures::future::{self, Either};
+use futures::{FutureExt, StreamExt, stream};
 use leptos::prelude::*;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::pin::pin;
 use std::rc::Rc;
+use transport::{Reader, Writer};
+use way::Choice;
 use wire::browser::Resume;
 use wire::{Browser, Kind, Millis, Say, Server, Sub, View};
 
-/// Frames that wait for the socket: a person makes a handful a second.
+/// Frames that wait for the connection: a person makes a handful a second.
 const WAITING: usize = 256;
 /// The server says something every 20 s.
 const SILENCE: Millis = 45_000;
+/// For the first word: something on the way may swallow what it does not let through.
+const PATIENCE: i32 = 10_000;
+/// Where the browser keeps, for a tab's life, that sockets do not get through.
+const KEPT: &str = "link";
 
 /// How the link is.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,8 +67,16 @@ struct Link {
     views: BTreeMap<u32, Entry>,
     asks: BTreeMap<u32, Answer>,
     next: u32,
-    out: Option<mpsc::Sender<Browser>>,
+    out: Option<Out>,
     heard: Millis,
+    /// The present connection has carried a word.
+    worked: bool,
+}
+
+/// The way out of the page. Dropping it ends the connection.
+struct Out {
+    queue: mpsc::Sender<Browser>,
+    _open: oneshot::Sender<Infallible>,
 }
 
 thread_local! {
@@ -61,6 +84,7 @@ thread_local! {
     static STATUS: ArcRwSignal<Status> = ArcRwSignal::new(Status::Connecting);
     static PLACE: ArcRwSignal<Place> = ArcRwSignal::new(Place::default());
     static NOTICE: ArcRwSignal<Option<Say>> = ArcRwSignal::new(None);
+    static WAY: ArcRwSignal<Way> = ArcRwSignal::new(Way::Socket);
 }
 
 pub(crate) fn status() -> ArcRwSignal<Status> {
@@ -73,6 +97,11 @@ pub(crate) fn place() -> ArcRwSignal<Place> {
 
 pub(crate) fn notice() -> ArcRwSignal<Option<Say>> {
     NOTICE.with(Clone::clone)
+}
+
+/// How the present or the last connection was made.
+pub(crate) fn way() -> ArcRwSignal<Way> {
+    WAY.with(Clone::clone)
 }
 
 /// Opens the view while the calling component lives, and alters it whenever it changes.
@@ -121,18 +150,19 @@ pub(crate) fn yaml(kind: Kind, namespace: String, name: String, answer: impl FnO
 pub(crate) fn send(frame: Browser) {
     LINK.with_borrow_mut(|link| {
         if let Some(out) = &mut link.out
-            && out.try_send(frame).is_err()
+            && out.queue.try_send(frame).is_err()
         {
-            // A full queue means that the socket is stuck: a new one starts from what we have.
+            // A full queue means that the connection is stuck: a new one starts from what we have.
             link.out = None;
         }
     });
 }
 
-/// Every second: 45 s of silence are a loss.
+/// Every second: 45 s of silence are a loss, and 10 s before the first word.
 pub(crate) fn tick() {
     LINK.with_borrow_mut(|link| {
-        if link.out.is_some() && browser::now() - link.heard > SILENCE {
+        let most = if link.worked { SILENCE } else { Millis::from(PATIENCE) };
+        if link.out.is_some() && browser::now() - link.heard > most {
             link.out = None;
         }
     });
@@ -141,17 +171,24 @@ pub(crate) fn tick() {
 /// Keeps the link until the session ends; returns when it has.
 pub(crate) async fn run(mut proof: String) {
     let mut failures = 0;
+    let mut choice = Choice::new(if browser::kept(KEPT) { Way::Stream } else { Way::Socket });
     loop {
-        match connect(&proof).await {
-            End::Refused => return,
-            End::Lost { worked } => failures = if worked { 1 } else { failures + 1 },
+        let End::Lost { worked } = connect(choice.way(), &proof).await else { return };
+        failures = if worked { 1 } else { failures + 1 };
+        if worked {
+            choice.worked();
         }
         let pause = back_off(failures, browser::random());
         status().set(Status::Lost(failures, browser::now() + Millis::from(pause)));
         browser::wait(pause).await;
         // The server may have restarted, and the session with it.
         match session::current().await {
-            Ok(Some(session)) => proof = session.proof,
+            Ok(Some(session)) => {
+                proof = session.proof;
+                if !worked {
+                    choice.missed();
+                }
+            }
             Ok(None) => return,
             Err(_) => {}
         }
@@ -171,57 +208,47 @@ enum End {
 
 enum Event {
     In(Vec<u8>),
-    Out(Browser),
+    Out { last: bool },
     Over,
 }
 
-async fn connect(proof: &str) -> End {
-    let address = browser::url("ws").replacen("http", "ws", 1);
-    let Ok(socket) = WebSocket::open_with_protocol(&address, wire::SUBPROTOCOL) else {
+async fn connect(way: Way, proof: &str) -> End {
+    let opening = pin!(transport::open(way, proof));
+    let Either::Left((Some((reader, writer)), _)) = future::select(opening, pin!(browser::wait(PATIENCE))).await else {
         return End::Lost { worked: false };
     };
-    let (mut write, read) = socket.split();
-    let (sender, queue) = mpsc::channel(WAITING);
+    let (queue, waiting) = mpsc::channel(WAITING);
+    let (open, dropped) = oneshot::channel::<Infallible>();
     let resume = LINK.with_borrow_mut(|link| {
-        link.out = Some(sender);
+        link.out = Some(Out { queue, _open: open });
         link.heard = browser::now();
+        link.worked = false;
         link.views
             .iter()
             .map(|(sub, entry)| Resume { sub: Sub(*sub), view: entry.view.clone(), seq: entry.seq })
             .collect()
     });
     let first = Browser::Auth { proof: proof.to_owned(), resume };
-    if write.send(Message::Bytes(wire::encode(&first))).await.is_err() {
-        return End::Lost { worked: false };
-    }
-    let incoming = read
-        .map(|message| match message {
-            Ok(Message::Bytes(bytes)) => Event::In(bytes),
-            Ok(Message::Text(_)) | Err(_) => Event::Over,
-        })
-        .chain(futures::stream::once(std::future::ready(Event::Over)));
-    let outgoing = queue.map(Event::Out).chain(futures::stream::once(std::future::ready(Event::Over)));
-    let mut events = futures::stream::select(incoming, outgoing);
+    let dropped = dropped.map(|_| Event::Over).into_stream();
+    let outgoing = outgoing(writer, stream::iter([first]).chain(waiting));
+    let mut events = pin!(stream::select(dropped, stream::select(incoming(reader), outgoing)));
     let mut worked = false;
     let end = loop {
         match events.next().await {
             None | Some(Event::Over) => break End::Lost { worked },
-            Some(Event::Out(frame)) => {
-                let over = frame == Browser::SignOut;
-                if write.send(Message::Bytes(wire::encode(&frame))).await.is_err() {
-                    break End::Lost { worked };
-                }
-                if over {
-                    break End::Refused;
-                }
-            }
+            Some(Event::Out { last: true }) => break End::Refused,
+            Some(Event::Out { last: false }) => {}
             Some(Event::In(bytes)) => match wire::decode::<Server>(&bytes) {
                 Ok(Server::Refused(refusal)) => {
                     notice().set(Some(refusal.say));
                     break End::Refused;
                 }
                 Ok(frame) => {
-                    worked = true;
+                    if !worked {
+                        worked = true;
+                        browser::keep(KEPT, way == Way::Stream);
+                        self::way().set(way);
+                    }
                     take(frame);
                 }
                 // A newer server's frame that this page does not know.
@@ -233,9 +260,31 @@ async fn connect(proof: &str) -> End {
     end
 }
 
+fn incoming(reader: Reader) -> impl stream::Stream<Item = Event> {
+    let frames = stream::unfold(reader, async |mut reader| Some((Event::In(reader.next().await?), reader)));
+    frames.chain(stream::iter([Event::Over]))
+}
+
+/// Sends while frames come in: a slow POST delays no row.
+fn outgoing(writer: Writer, frames: impl stream::Stream<Item = Browser> + Unpin) -> impl stream::Stream<Item = Event> {
+    let frames = frames.ready_chunks(writer.batch());
+    stream::unfold((writer, frames), async |(mut writer, mut frames)| {
+        let batch = frames.next().await?;
+        let last = batch.contains(&Browser::SignOut);
+        let event = match writer.send(batch.iter().map(wire::encode).collect()).await {
+            Ok(()) => Event::Out { last },
+            Err(transport::Gone) => Event::Over,
+        };
+        Some((event, (writer, frames)))
+    })
+}
+
 fn take(frame: Server) {
     let now = browser::now();
-    LINK.with_borrow_mut(|link| link.heard = now);
+    LINK.with_borrow_mut(|link| {
+        link.heard = now;
+        link.worked = true;
+    });
     status().set(Status::Live(now));
     match frame {
         Server::Welcome { now: server, cluster, kubernetes, .. } => {
