@@ -31,14 +31,17 @@ const HEARTBEAT: i64 = 10_000;
 /// Milliseconds between two reports of a node whose status stays the same.
 const REPORT: i64 = 300_000;
 
-/// Runs until it is aborted.
-pub(crate) async fn run(shared: Arc<Shared>) {
+/// Runs until it is aborted. What there is is seen here and now: nothing that is written before the first turn is
+/// missed.
+pub(crate) fn run(shared: Arc<Shared>) -> impl Future<Output = ()> {
     let mut loops = Loops::new(&shared);
-    let mut turns = tokio::time::interval(TURN);
-    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        turns.tick().await;
-        loops.turn(&shared, shared.clock.now());
+    async move {
+        let mut turns = tokio::time::interval(TURN);
+        turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            turns.tick().await;
+            loops.turn(&shared, shared.clock.now());
+        }
     }
 }
 
