@@ -1,6 +1,12 @@
 //! The whole product before a simulated cluster, asked over its own listener: people come with tokens and certificates,
 //! lose rights and credentials, and guess.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that can't go on fails"
+)]
 
 use backend::app::{Extra, Served, run_with};
 use backend::config::{Command, Flags};

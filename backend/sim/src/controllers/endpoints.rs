@@ -21,7 +21,12 @@ pub(super) fn selecting(shared: &Shared, pod: &Object) -> Vec<Key> {
 }
 
 /// The EndpointSlice of a Service, as its selector finds pods. At most a hundred endpoints a slice.
-pub(crate) fn endpoints(shared: &Shared, service: &Object, now: i64) {
+pub(super) fn endpoints(shared: &Shared, service: &Object, now: i64) {
+    endpoints_among(shared, service, &shared.store.list(Kind::Pod, service.namespace(), None).0, now);
+}
+
+/// The same, looking at these pods alone: all the Service can select.
+pub(crate) fn endpoints_among(shared: &Shared, service: &Object, pods: &[Arc<Object>], now: i64) {
     let value = service.value();
     let selector = Selector::of_object(&value["spec"]["selector"]);
     if selector.is_empty() {
@@ -30,7 +35,7 @@ pub(crate) fn endpoints(shared: &Shared, service: &Object, now: i64) {
     // Pods with the same resolved ports share slices.
     let mut groups: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let published = value["spec"]["publishNotReadyAddresses"] == true;
-    for pod in shared.store.list(Kind::Pod, service.namespace(), None).0 {
+    for pod in pods {
         let Some(run) = pod.run.as_deref().filter(|run| !run.finished) else { continue };
         let ip = pod.field("status.podIP").unwrap_or_default();
         if ip.is_empty() || !selector.matches(|key| pod.label(key)) {

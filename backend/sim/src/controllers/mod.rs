@@ -8,7 +8,7 @@ mod pods;
 mod rollout;
 mod scheduler;
 
-pub(crate) use endpoints::endpoints;
+pub(crate) use endpoints::endpoints_among;
 pub(crate) use pods::pod_ip;
 pub(crate) use rollout::replica_set;
 pub(crate) use scheduler::schedule_failure;
@@ -129,7 +129,7 @@ impl Loops {
         }
         for key in services {
             if let Some(service) = shared.store.get(Kind::Service, &key.0, &key.1) {
-                endpoints(shared, &service, now);
+                endpoints::endpoints(shared, &service, now);
             }
         }
         self.place(shared, now);
