@@ -9,6 +9,7 @@ use crate::session::login::Login;
 use crate::session::{self, Gate, Sessions};
 use crate::{account, cluster, history, kubelet, live, metrics_api, people, telemetry, topology};
 use anyhow::Context as _;
+use futures::future::BoxFuture;
 use std::any::Any;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -38,9 +39,14 @@ pub struct Extra {
     pub listen: Option<SocketAddr>,
     /// Any free port for `metrics.k8s.io`.
     pub free_secure_port: bool,
+    /// Puts pages of the past into the history; the first scrape waits for it.
+    pub past: Option<Past>,
     /// Told once everything listens; what it returns lives as long as the process runs.
     pub serving: OnServing,
 }
+
+/// See [`Extra::past`].
+pub type Past = Box<dyn FnOnce(history::Pages) -> BoxFuture<'static, ()> + Send>;
 
 /// See [`Extra::serving`].
 pub type OnServing = Box<dyn FnOnce(&Served) -> Box<dyn Any>>;
@@ -90,20 +96,29 @@ pub async fn signals() {
 /// # Errors
 /// A taken port, an unreadable file, an API server address that makes no sense, or a task that ended by itself.
 pub fn run(flags: &Serve, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-    run_with(flags, stop, Extra { listen: None, free_secure_port: false, serving: Box::new(|_| Box::new(())) })
+    run_with(
+        flags,
+        stop,
+        Extra { listen: None, free_secure_port: false, past: None, serving: Box::new(|_| Box::new(())) },
+    )
 }
 
 /// As [`run`], for those who start the product around something else.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, extra: Extra) -> anyhow::Result<()> {
+pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra) -> anyhow::Result<()> {
     // Three planes, a runtime each: a browser can starve another browser, never a scrape.
     let planes = Planes::start()?;
     // Every port is taken here, so that a missing one is an error before anything was read. Nothing is accepted yet.
     let ports = Ports::bind(flags, &extra, &planes)?;
     let serving = match (&flags.tls_cert_file, &flags.tls_private_key_file) {
-        (Some(certificate), Some(key)) => Serving::from_files(certificate, key)?,
+        (Some(certificate), Some(key)) => Serving::from_files(certificate, key).map_err(|error| {
+            let (error, certificate, key) = (anyhow::Error::from(error), certificate.display(), key.display());
+            anyhow::anyhow!(
+                "--tls-cert-file {certificate}, --tls-private-key-file {key}: {error:#}; give PEM files of one pair that our user can read, or neither flag for a self-signed certificate"
+            )
+        })?,
         _ => Serving::self_signed(&names(flags))?,
     };
     let account = planes.state.block_on(account::read(flags.kubeconfig.as_deref()))?;
@@ -116,9 +131,15 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, extra: Extra) -> 
         history::Config { resolution: u32::try_from(flags.metric_resolution.as_millis()).unwrap_or(u32::MAX) };
     let (pages, keeper, history) = history::build(&history_config, objects.clone());
     let (latest, coverage, focus, scraper) =
-        kubelet::build(kubelet_config(flags)?, objects.clone(), account.kubelet.clone(), pages)?;
+        kubelet::build(kubelet_config(flags)?, objects.clone(), account.kubelet.clone(), pages.clone())?;
 
-    planes.instrument.spawn("kubelet", |stop| scraper.run(stopped(stop)));
+    let past = extra.past.take().map(|past| past(pages));
+    planes.instrument.spawn("kubelet", |stop| async move {
+        if let Some(past) = past {
+            past.await;
+        }
+        scraper.run(stopped(stop)).await;
+    });
     planes.instrument.spawn("history", |stop| keeper.run(stopped(stop)));
     planes.instrument.spawn("certificate", |stop| serving.clone().run(stopped(stop)));
     planes.state.spawn("cluster", |stop| watches.run(stopped(stop)));
@@ -142,6 +163,8 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, extra: Extra) -> 
         let (client, stop) = (account.client.clone(), planes.stopping());
         let proxy = planes.state.block_on(async { topology::mode::run(client, stopped(stop)) });
         let gate = Gate::new(account.client.clone(), objects.namespaces.clone());
+        let (client, watched) = (account.client.clone(), gate.clone());
+        planes.people.spawn("rights", |stop| session::rights::run(client, watched, stopped(stop)));
         // A client spawns its own task: on the plane of those it serves.
         let sessions = planes.people.block_on(async { sessions(flags, &account, &gate) })?;
         let origin = OriginConfig { public_urls: flags.public_url.clone(), trusted_proxies: trusted(flags) };
@@ -203,9 +226,9 @@ struct Ports {
 impl Ports {
     fn bind(flags: &Serve, extra: &Extra, planes: &Planes) -> anyhow::Result<Self> {
         let take = |plane: &Plane, flag: &str, address: SocketAddr| {
-            plane.block_on(TcpListener::bind(address)).with_context(|| {
-                format!("{flag}: cannot listen on {address}; is it taken, or below 1024 without the right?")
-            })
+            plane
+                .block_on(TcpListener::bind(address))
+                .map_err(|error| anyhow::anyhow!("{flag}: cannot listen on {address}: {error}; {}", remedy(&error)))
         };
         let on = |port: u16| SocketAddr::new(flags.bind_address, port);
         let secure = if extra.free_secure_port {
@@ -230,6 +253,17 @@ impl Ports {
     fn served(&self, serving: &Serving) -> Served {
         let at = |listener: &Option<TcpListener>| listener.as_ref().and_then(|listener| listener.local_addr().ok());
         Served { secure: at(&self.secure), secure_ca: serving.ca_pem(), ui: at(&self.ui), plain: at(&self.plain) }
+    }
+}
+
+/// What to do about an address that cannot be listened on.
+fn remedy(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::AddrInUse => "end what listens there, or give another port",
+        ErrorKind::PermissionDenied => "give a port from 1024 on, or the right CAP_NET_BIND_SERVICE",
+        ErrorKind::AddrNotAvailable => "--bind-address must be an address of this machine",
+        _ => "give another address or port",
     }
 }
 

@@ -3,9 +3,17 @@
 
 use crate::app;
 use crate::config::{Demo, Serve};
+use crate::history::Pages;
+use crate::kubelet::{Names, parse};
 use anyhow::Context as _;
 use clap::Parser as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+const HOUR: i64 = 3_600_000;
+/// Pages of the past at most: a large cluster begins with less of it, and soon.
+const PAST_PAGES: i64 = 6_000;
 
 /// # Errors
 /// When the simulator or the product cannot start, or stopped by themselves.
@@ -32,12 +40,17 @@ pub fn run(flags: &Demo, stop: impl Future<Output = ()> + Send + 'static) -> any
     let admin = folder.join("admin.kubeconfig");
     let hint =
         Hint { token: cluster.tokens().admin.clone(), viewer: cluster.tokens().viewer.clone(), kubeconfig: admin };
+    // The runtime that serves the cluster and the product's planes both hold it.
+    let cluster = Arc::new(cluster);
+    let simulated = Arc::clone(&cluster);
+    let resolution = flags.metric_resolution;
     let end = app::run_with(
         &serve,
         stop,
         app::Extra {
             listen: Some(flags.listen),
             free_secure_port: true,
+            past: Some(Box::new(move |pages| Box::pin(past(simulated, resolution, pages)))),
             serving: Box::new(move |served: &app::Served| {
                 if let Some(secure) = served.secure {
                     // Without it the product serves all the same; only `kubectl top` goes without.
@@ -54,6 +67,26 @@ pub fn run(flags: &Demo, stop: impl Future<Output = ()> + Send + 'static) -> any
     let _ = std::fs::remove_dir_all(&folder);
     drop(runtime);
     end
+}
+
+/// What the kubelets would have said in the last hour, through the same parser and the same door as what they say: the
+/// simulated load is a function of time, so these are the values a scraper would have seen. Pods that did not run then
+/// are not on the pages.
+async fn past(cluster: Arc<sim::Cluster>, resolution: Duration, pages: Pages) {
+    let nodes: Vec<Arc<str>> = cluster.answering().iter().map(|node| Arc::from(node.as_str())).collect();
+    let step = i64::try_from(resolution.as_millis()).unwrap_or(i64::MAX).max(1);
+    let rounds = (HOUR / step).min(PAST_PAGES / i64::try_from(nodes.len()).unwrap_or(i64::MAX).max(1));
+    let now = cluster.clock().now();
+    let mut names = Names::default();
+    for round in (1..=rounds).rev() {
+        let at = now - round * step;
+        for node in &nodes {
+            let parsed = parse::page(cluster.page(node, at).as_bytes(), node, at, true, &mut names);
+            if pages.send(Arc::new(parsed.page)).await.is_err() {
+                return; // the process ends
+            }
+        }
+    }
 }
 
 /// The command line that a person would type against a real cluster.

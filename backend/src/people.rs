@@ -5,8 +5,7 @@ use crate::cluster::{Objects, kinds};
 use crate::http::origin::{self, OriginConfig};
 use crate::http::tls::Peer;
 use crate::live::{Door, Guest, Topology, Verdicts};
-use crate::session::sessions::{Session, Sessions};
-use crate::session::{Identity, yaml};
+use crate::session::{End, Identity, Session, Sessions, yaml};
 use crate::topology::{Facts, Ranks, Scope, map, reach};
 use futures::future::BoxFuture;
 use http::HeaderMap;
@@ -38,7 +37,7 @@ pub struct Traffic {
 
 impl Door for Lobby {
     fn find(&self, headers: &HeaderMap) -> Option<Arc<dyn Guest>> {
-        let session = self.sessions.find_cookie(headers)?;
+        let session = self.sessions.peek_cookie(headers)?;
         Some(Arc::new(Person { session, sessions: self.sessions.clone() }))
     }
 
@@ -72,8 +71,16 @@ impl Guest for Person {
         self.session.proof_matches(proof)
     }
 
+    fn why(&self) -> Say {
+        self.session.why().say()
+    }
+
+    fn used(&self) {
+        self.session.touch(crate::session::now());
+    }
+
     fn end(&self) {
-        self.sessions.end(&self.session);
+        self.sessions.end(&self.session, End::SignedOut);
     }
 
     fn yaml<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<String, Say>> {

@@ -221,3 +221,56 @@ async fn rows_of_some_namespaces_only_say_so() {
     let Server::Page { notes, .. } = open(&mut socket, 1, services()).await else { panic!("no page") };
     assert_eq!(notes, []);
 }
+
+/// A Deployment nobody can use, and its pod that keeps ending.
+fn crashing(deployment: &str, pod: &str) -> Value {
+    json!({"kind": "Pod",
+        "metadata": {"name": pod, "namespace": "shop", "uid": pod, "labels": {"pod-template-hash": "5d9f"},
+            "ownerReferences": [{"kind": "ReplicaSet", "name": format!("{deployment}-5d9f"), "uid": "r", "controller": true}]},
+        "spec": {"nodeName": "n1", "containers": [{"name": "web", "image": "web"}]},
+        "status": {"phase": "Running", "containerStatuses": [{"name": "web", "ready": false, "restartCount": 7,
+            "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+            "lastState": {"terminated": {"exitCode": 3, "reason": "Error", "finishedAt": "2026-11-25T10:00:00Z"}}}]}})
+}
+
+fn deployment(name: &str, available: u32) -> Value {
+    let status = if available > 1 { "True" } else { "False" };
+    json!({"kind": "Deployment", "metadata": {"name": name, "namespace": "shop", "uid": name},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": name}}},
+        "status": {"replicas": 2, "availableReplicas": available, "readyReplicas": available,
+            "conditions": [{"type": "Available", "status": status, "lastTransitionTime": "2026-11-25T11:00:00Z"}]}})
+}
+
+#[tokio::test]
+async fn a_deployment_and_its_pods_are_one_item_that_names_the_cause() {
+    let place = Place::new().await;
+    place.apply(&[
+        node("n1", "True"),
+        deployment("cart", 0),
+        crashing("cart", "cart-5d9f-a"),
+        crashing("cart", "cart-5d9f-b"),
+        // Available all the same: its pod speaks for itself.
+        deployment("cart-2", 2),
+        crashing("cart-2", "cart-2-5d9f-c"),
+        // Unavailable, and none of its pods says why.
+        deployment("quiet", 1),
+    ]);
+    let told = overview(&place).await.attention;
+    let told: Vec<_> =
+        told.iter().map(|one| (one.at.kind.as_str(), one.at.name.as_str(), one.say.code.as_str())).collect();
+    let expected = [
+        ("Deployment", "cart", "POD_CRASHLOOP"),
+        ("Deployment", "quiet", "DEPLOY_UNAVAILABLE"),
+        ("Pod", "cart-2-5d9f-c", "POD_CRASHLOOP"),
+    ];
+    assert_eq!(told, expected);
+    let page = overview(&place).await;
+    let cart = found(&page.attention, "cart").unwrap();
+    assert_eq!((cart.say.arg("count"), cart.say.arg("pods")), ("2", "cart-5d9f-a, cart-5d9f-b"));
+    assert_eq!((cart.say.arg("container"), cart.say.arg("restarts")), ("web", "7"));
+    assert_eq!(cart.since, 1_795_600_800_000, "since the first pod's end");
+    // Who may not see Deployments is told of the pods.
+    place.house.closed.lock().unwrap().push("deployments");
+    let page = overview(&place).await;
+    assert_eq!(page.attention.iter().filter(|one| one.at.kind == "Pod").count(), 3, "{:?}", page.attention);
+}

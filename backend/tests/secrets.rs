@@ -42,7 +42,7 @@ async fn no_secret_is_ever_printed_even_at_trace_level() {
         .unwrap();
     yaml::read(&session, wire::Kind::Pod, "ns", "p").await.unwrap();
     place.sign_in(&format!("wrong-{CANARY}")).await;
-    place.sessions.end(&session);
+    place.sessions.end(&session, backend::session::End::SignedOut);
     let mut text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(text.contains("signed in") && text.contains("sign-in refused"), "{text}");
     text.push_str(&format!("{session:?} {:?} {:?}", place.sessions, answer.session()));

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::future::IntoFuture as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -271,4 +272,64 @@ async fn a_server_that_is_gone_and_back_is_found_again() {
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     tokio::spawn(serve(api, listener));
     until(&running, |cache| cache.len() == 1 && cache.sync() == Sync::Live).await;
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_under_a_watch_costs_nothing_that_happened_meanwhile() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let api = Api::default();
+    let (feed, fed) = mpsc::channel(1); // one line at a time is all the test sends
+    api.script.lock().extend([list("", 1, &[object("a", "1", 1, "Active")]), Reply::Fed(fed)]);
+    let (gone, going) = oneshot::channel::<()>();
+    let app = Router::new().fallback(answer).with_state(api.clone());
+    let first =
+        tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(async { _ = going.await }).into_future());
+    let running = watch(api.clone(), address);
+    feed.send(event("ADDED", &object("b", "2", 42, "Active"))).await.unwrap();
+    until(&running, |cache| cache.len() == 2 && cache.sync() == Sync::Live).await;
+    gone.send(()).unwrap();
+    drop(feed);
+    first.await.unwrap().unwrap();
+    until(&running, |cache| {
+        assert_eq!(cache.len(), 2, "what was known stays");
+        matches!(cache.sync(), Sync::Stale(_, say) if say.code == "E-STALE")
+    })
+    .await;
+    // Nothing was listed anew: what happened meanwhile comes with the watch that goes on.
+    api.script.lock().push_back(Reply::Silence(vec![
+        event("ADDED", &object("c", "3", 43, "Active")),
+        event("DELETED", &object("a", "1", 44, "Active")),
+    ]));
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    tokio::spawn(serve(api, listener));
+    until(&running, |cache| names(cache) == ["b:Active", "c:Active"] && cache.sync() == Sync::Live).await;
+    let asked = asked(&running);
+    assert_eq!(asked.iter().filter(|uri| uri.contains("limit=")).count(), 1, "{asked:?}");
+    assert!(asked.last().unwrap().ends_with("resourceVersion=42"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_page_that_expired_and_a_watch_that_expired_begin_again() {
+    const GONE: &str = r#"{"kind":"Status","status":"Failure","reason":"Expired","code":410,"message":"too old"}"#;
+    let running = start(vec![
+        list("next", 1, &[object("a", "1", 1, "Active")]),
+        Reply::Json(410, &[], GONE.into()),
+        list("", 5, &[object("b", "2", 5, "Active")]),
+        Reply::Json(410, &[], GONE.into()),
+        list("", 9, &[object("b", "2", 5, "Active"), object("c", "3", 9, "Active")]),
+    ])
+    .await;
+    until(&running, |cache| {
+        let seen = names(cache);
+        assert!(!seen.iter().any(|name| name == "a:Active"), "half of a list was shown");
+        seen == ["b:Active", "c:Active"] && cache.sync() == Sync::Live
+    })
+    .await;
+    let asked = asked(&running);
+    assert_eq!(asked[1], "/api/v1/namespaces?limit=500&continue=next");
+    assert_eq!(
+        (asked[2].as_str(), asked[4].as_str()),
+        ("/api/v1/namespaces?limit=500", "/api/v1/namespaces?limit=500")
+    );
 }

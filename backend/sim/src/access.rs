@@ -3,7 +3,10 @@
 use crate::kinds::Kind;
 use crate::status::Status;
 use crate::store::Store;
+use parking_lot::RwLock;
 use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::sync::Arc;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Somebody authenticated.
@@ -24,6 +27,8 @@ pub struct Tokens {
     pub narrow: String,
     /// The product's own service account, `kube-system/taffrail`.
     pub taffrail: String,
+    /// Those that are no longer known.
+    revoked: Arc<RwLock<HashSet<String>>>,
 }
 
 /// What is asked for.
@@ -62,11 +67,19 @@ impl Tokens {
             let part = |n| crate::load::hash(seed.wrapping_add(n), who);
             format!("{who}.{:016x}{:016x}", part(1), part(2))
         };
-        Self { admin: token("admin"), viewer: token("viewer"), narrow: token("narrow"), taffrail: token("taffrail") }
+        let (admin, viewer, narrow, taffrail) = (token("admin"), token("viewer"), token("narrow"), token("taffrail"));
+        Self { admin, viewer, narrow, taffrail, revoked: Arc::default() }
+    }
+
+    /// From now on nobody knows this token.
+    pub fn revoke(&self, token: &str) {
+        self.revoked.write().insert(token.to_owned());
     }
 
     pub(crate) fn user(&self, token: &str) -> Option<User> {
-        if token == self.admin {
+        if self.revoked.read().contains(token) {
+            None
+        } else if token == self.admin {
             Some(User::new("admin", &["system:masters"]))
         } else if token == self.viewer {
             Some(User::new("viewer", &["viewers"]))

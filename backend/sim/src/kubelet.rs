@@ -5,6 +5,7 @@
 
 use crate::access::{Ask, User, may};
 use crate::load::{self, Curve};
+use crate::run::ContainerRun;
 use crate::serve::{Body, Peer, full, text};
 use crate::store::Object;
 use crate::{KubeletFault, Shared};
@@ -160,12 +161,14 @@ pub(crate) fn page(shared: &Shared, node: &str, now: i64) -> String {
     let day = shared.day;
     let node_at = housekeeping(load::hash(shared.seed, node), now);
     let previous = shared.meters.0.lock().get(node).copied();
-    let meter_from = previous.map_or(shared.started - 600_000, |meter| meter.at);
+    let meter_from = previous.map_or(node_at - 600_000, |meter| meter.at);
     let (mut containers, mut pods) = (Vec::new(), Vec::new());
     let (mut node_cpu, mut node_memory) = (0, 0);
     for pod in &objects {
         let Some(run) = pod.run.as_deref().filter(|run| !run.finished) else { continue };
-        if run.containers.iter().all(|container| container.started.is_none()) {
+        // What runs now and did not run then has no place on a page of the past.
+        let began = |container: &ContainerRun| container.started.filter(|started| *started <= now);
+        if run.started.is_some_and(|started| started > now) || !run.containers.iter().any(|one| began(one).is_some()) {
             continue;
         }
         let at = housekeeping(load::hash(shared.seed, &pod.uid), now);
@@ -176,7 +179,7 @@ pub(crate) fn page(shared: &Shared, node: &str, now: i64) -> String {
             let curve = Curve::of(shared.seed, pod.name(), container, day);
             cpu += curve.cpu(pod_started, at);
             node_cpu += curve.cpu(meter_from.max(pod_started), node_at);
-            let Some(started) = container.started else { continue };
+            let Some(started) = began(container) else { continue };
             let cap = container.memory_limit.unwrap_or(u64::MAX);
             memory += curve.memory(started, at).min(cap);
             node_memory += curve.memory(started, node_at).min(cap);

@@ -307,6 +307,21 @@ impl Cluster {
         *self.shared.api_fault.write() = fault;
     }
 
+    /// The nodes whose kubelets answer.
+    #[must_use]
+    pub fn answering(&self) -> Vec<String> {
+        let nodes = self.shared.store.all(kinds::Kind::Node);
+        let faults = self.shared.kubelet_faults.read();
+        nodes.iter().map(|node| node.name().to_owned()).filter(|node| !faults.contains_key(node)).collect()
+    }
+
+    /// What the kubelet of `node` said, or would have said, at a time (Unix milliseconds) about the pods there are
+    /// now: the load is a function of time. A node's own counter only grows, so ask in the order of time.
+    #[must_use]
+    pub fn page(&self, node: &str, at: i64) -> String {
+        kubelet::page(&self.shared, node, at)
+    }
+
     /// Sends `/apis/metrics.k8s.io` to the HTTPS server at `address`, whose certificate (for `localhost`,
     /// or `127.0.0.1`) is signed by `ca_pem` or is it itself.
     pub fn aggregate(&self, address: SocketAddr, ca_pem: &str) -> Result<(), Error> {
@@ -325,11 +340,11 @@ impl Cluster {
 #[derive(Debug)]
 struct Api {
     shared: Arc<Shared>,
-    tls: Arc<rustls::ServerConfig>,
+    tls: Arc<pki::Serving>,
 }
 
 impl serve::Service for Api {
-    fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
+    fn tls(&self) -> Option<Arc<pki::Serving>> {
         Some(Arc::clone(&self.tls))
     }
 
@@ -343,12 +358,12 @@ struct Kubelet {
     shared: Arc<Shared>,
     /// `None`: the path's first two parts, `/nodes/NAME`, tell the node.
     node: Option<String>,
-    tls: Arc<rustls::ServerConfig>,
-    wrong: Arc<rustls::ServerConfig>,
+    tls: Arc<pki::Serving>,
+    wrong: Arc<pki::Serving>,
 }
 
 impl serve::Service for Kubelet {
-    fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
+    fn tls(&self) -> Option<Arc<pki::Serving>> {
         let fault = self.node.as_ref().and_then(|node| self.shared.kubelet_faults.read().get(node).copied());
         match fault {
             Some(KubeletFault::Refuse) => None,

@@ -1,13 +1,16 @@
 //! Certificates of the cluster: its authority, the front proxy's, serving and client certificates.
 
 use crate::Error;
+use crate::access::User;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
-use rustls::RootCertStore;
+use rustls::client::danger::HandshakeSignatureValid;
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use std::sync::Arc;
 
 /// A certificate with its key, PEM.
@@ -91,20 +94,82 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// Asks clients for a certificate of `client_ca`, and serves those without one too.
-pub(crate) fn server(own: &Certificate, client_ca: &str, http2: bool) -> Result<Arc<rustls::ServerConfig>, Error> {
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(client_ca)?), provider())
+/// A listener's TLS, and who its clients' certificates say they are.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub(crate) config: Arc<rustls::ServerConfig>,
+    clients: Arc<dyn ClientCertVerifier>,
+}
+
+impl Serving {
+    /// The subject of a certificate of the client authority; any other is as good as none.
+    pub(crate) fn user(&self, chain: &[CertificateDer<'_>]) -> Option<User> {
+        let (leaf, others) = chain.split_first()?;
+        self.clients.verify_client_cert(leaf, others, UnixTime::now()).ok()?;
+        User::of_certificate(leaf)
+    }
+}
+
+/// Asks clients for a certificate and takes any whose key they have, as the real servers do: whose it is and whether
+/// that counts is a matter of the request, which is answered with 401.
+#[derive(Debug)]
+struct Lenient(Arc<dyn ClientCertVerifier>);
+
+impl ClientCertVerifier for Lenient {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.0.root_hint_subjects()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
+/// Serves clients with and without a certificate of `client_ca`.
+pub(crate) fn server(own: &Certificate, client_ca: &str, http2: bool) -> Result<Arc<Serving>, Error> {
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(client_ca)?), provider())
         .allow_unauthenticated()
         .build()?;
     let mut config = rustls::ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
-        .with_client_cert_verifier(verifier)
+        .with_client_cert_verifier(Arc::new(Lenient(Arc::clone(&clients))))
         .with_single_cert(chain(&own.certificate_pem)?, key(&own.key_pem)?)?;
     if http2 {
         config.alpn_protocols.push(b"h2".to_vec());
     }
     config.alpn_protocols.push(b"http/1.1".to_vec());
-    Ok(Arc::new(config))
+    Ok(Arc::new(Serving { config: Arc::new(config), clients }))
 }
 
 /// Trusts `ca` and shows `own`.

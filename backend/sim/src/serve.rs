@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::access::User;
+use crate::pki::Serving;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::combinators::BoxBody;
@@ -29,7 +30,7 @@ pub(crate) struct Peer {
 /// What a listener does with a new connection.
 pub(crate) trait Service: Send + Sync + 'static {
     /// The TLS to answer with; `None` cuts the connection.
-    fn tls(&self) -> Option<Arc<rustls::ServerConfig>>;
+    fn tls(&self) -> Option<Arc<Serving>>;
     fn call(&self, peer: Peer, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
 }
 
@@ -61,13 +62,12 @@ pub(crate) async fn run<S: Service>(listener: TcpListener, service: Arc<S>) {
 
 async fn connection<S: Service>(
     stream: tokio::net::TcpStream,
-    tls: Arc<rustls::ServerConfig>,
+    tls: Arc<Serving>,
     service: Arc<S>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let stream = TlsAcceptor::from(tls).accept(stream).await?;
-    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    let peer = Peer { user: certificate.and_then(|der| User::of_certificate(der)) };
+    let stream = TlsAcceptor::from(Arc::clone(&tls.config)).accept(stream).await?;
+    let peer = Peer { user: stream.get_ref().1.peer_certificates().and_then(|chain| tls.user(chain)) };
     let serve = service_fn(move |request| {
         let (service, peer) = (Arc::clone(&service), peer.clone());
         async move { Ok::<_, Infallible>(service.call(peer, request).await) }

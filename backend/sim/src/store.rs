@@ -235,6 +235,12 @@ impl Store {
         Changes::Since(table.ring.range(newer..).cloned().collect(), state.version)
     }
 
+    /// Whether changes since a version can still be told.
+    pub(crate) fn remembers(&self, kind: Kind, since: u64) -> bool {
+        let state = self.state.read();
+        (state.table(kind).forgotten..=state.version).contains(&since)
+    }
+
     /// Tells when a kind has changed.
     pub(crate) fn news(&self, kind: Kind) -> watch::Receiver<u64> {
         self.sender(kind).subscribe()

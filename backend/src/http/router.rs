@@ -212,7 +212,7 @@ impl Inner {
             let proof = headers.get("x-taffrail-proof").and_then(|proof| proof.to_str().ok());
             let proven = proof.is_some_and(|proof| session.proof_matches(proof));
             if session.has_ended() {
-                self.sessions.end(&session);
+                self.sessions.end(&session, session.why());
             }
             if !proven {
                 return refuse(StatusCode::FORBIDDEN, "X-Taffrail-Proof is missing or wrong");

@@ -3,6 +3,7 @@
 use super::refusal::Format;
 use super::router::{Shared, text};
 use super::tls::Peer;
+use crate::session::End;
 use crate::session::sessions::Entered;
 use axum::Extension;
 use axum::extract::State;
@@ -87,7 +88,7 @@ pub(super) async fn sign_out(State(shared): State<Shared>, headers: HeaderMap) -
     let Some(session) = shared.sessions.find_cookie(&headers) else {
         return text(StatusCode::UNAUTHORIZED, "not signed in");
     };
-    shared.sessions.end(&session);
+    shared.sessions.end(&session, End::SignedOut);
     match shared.sessions.cookie().clear() {
         Ok(cookie) => (StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response(),
         Err(_) => StatusCode::NO_CONTENT.into_response(),

@@ -103,7 +103,7 @@ impl Connection {
                 break Close::Draining;
             }
             if *ended.borrow() || super::now() >= self.guest.expires() {
-                self.notice(Say::new("LOGIN_ENDED").with("reason", "it ended or ran out"));
+                self.notice(self.guest.why());
                 break Close::SignedOut;
             }
             if now - self.heard > SILENCE {

@@ -41,7 +41,7 @@ pub trait Authority: Send + std::marker::Sync + std::fmt::Debug {
 
 /// Knows who comes.
 pub trait Door: Send + std::marker::Sync + std::fmt::Debug {
-    /// The session of a request's cookie.
+    /// The session of a request's cookie; no sign of use: a page that nobody looks at reconnects, too.
     fn find(&self, headers: &HeaderMap) -> Option<Arc<dyn Guest>>;
     /// Whether a socket may be opened from where the request says it comes.
     ///
@@ -62,6 +62,10 @@ pub trait Guest: Send + std::marker::Sync + std::fmt::Debug {
     fn ended(&self) -> watch::Receiver<bool>;
     /// Compares in constant time.
     fn proves(&self, proof: &str) -> bool;
+    /// Why it ended, or will end.
+    fn why(&self) -> Say;
+    /// The person did something; what the page does by itself does not count.
+    fn used(&self);
     fn end(&self);
     /// An object as YAML, read with the person's own credential.
     fn yaml<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<String, Say>>;

@@ -1,5 +1,6 @@
 //! What all connections share: the parts, the seats, the tables' sort values, and what broken connections had.
 
+use super::arrivals::Arrivals;
 use super::door::{Authority, Door, Topology};
 use super::order::Board;
 use super::verdicts::Ledger;
@@ -61,6 +62,7 @@ pub(super) struct Shared {
     pub(super) boards: Boards,
     pub(super) ledger: Ledger,
     pub(super) seats: Arc<Semaphore>,
+    pub(super) arrivals: Arrivals,
     /// Views are computed on blocking threads, as many at a time as there are cores: one browser's sorting of 150,000
     /// rows never takes the thread another one's socket is served on.
     pub(super) desks: Semaphore,
@@ -107,6 +109,7 @@ impl Hub {
             boards: Boards::default(),
             ledger: Ledger::default(),
             seats: Arc::new(Semaphore::new(SEATS)),
+            arrivals: Arrivals::default(),
             desks: Semaphore::new(cores),
             sessions: Mutex::default(),
             kept: Mutex::default(),

@@ -34,6 +34,9 @@ impl Connection {
         self.second.1 += 1;
         let Ok(frame) = wire::decode::<Browser>(bytes) else { return Some(Close::Protocol) };
         let cheap = matches!(frame, Browser::Ack { .. } | Browser::Pong | Browser::Close { .. });
+        if !cheap {
+            self.guest.used();
+        }
         if self.second.1 > INBOUND && !cheap {
             // The first one too many is answered; answering all of them would be the flood's echo.
             let first = self.second.1 == INBOUND + 1;

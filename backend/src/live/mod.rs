@@ -4,6 +4,7 @@
 //! is queued per change: a browser that slept an hour costs what one costs that slept a second. Everything that leaves
 //! went through a [`Permitted`](crate::session::Permitted). Costs O(browsers × window), plus the shared [`order::Board`]s.
 
+mod arrivals;
 mod charts;
 pub mod connection;
 pub mod diff;
@@ -11,6 +12,7 @@ pub mod door;
 mod fallback;
 pub mod filter;
 pub mod findings;
+mod fold;
 pub mod hub;
 mod inbound;
 mod object;

@@ -1,6 +1,7 @@
 //! The first page and the shell's counts, made of what the person may see and of nothing else.
 
 use super::findings::{self, Found};
+use super::fold;
 use super::hub::Shared;
 use super::order::State;
 use super::permits::Sight;
@@ -39,10 +40,10 @@ pub(super) fn overview(shared: &Shared, sight: &Sight, spaces: &[String], now: M
     let workloads = scope(Kind::Deployment).filter(&deployments).and(scope(Kind::Service).filter(&services));
     let permitted = scope(Kind::Pod).filter(&pods).and(scope(Kind::Node).filter(&nodes)).and(workloads);
     permitted.map(|((pods, nodes), (deployments, services))| {
-        let mut attention = needing(&pods, |pod| findings::of(pod));
+        let unavailable = needing(&deployments, |deployment| findings::of(deployment));
+        let mut attention = fold::fold(&pods, needing(&pods, |pod| findings::of(pod)), unavailable);
         let affected = findings::Affected::new(&pods);
         attention.extend(needing(&nodes, |node| affected.told(&node.meta.name, findings::of(node))));
-        attention.extend(needing(&deployments, |deployment| findings::of(deployment)));
         attention.extend(needing(&services, |service| {
             let found = told.of(&service.meta).cloned();
             // Endpoints do not say since when they are as they are.

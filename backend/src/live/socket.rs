@@ -1,5 +1,6 @@
 //! The WebSocket: handshake, first frame, close codes.
 
+use super::arrivals::Arrival;
 use super::connection::{Close, Connection, OUTBOUND};
 use super::fallback;
 use super::hub::{self, Hub, Parts};
@@ -45,14 +46,17 @@ async fn upgrade(
     let Ok(seat) = std::sync::Arc::clone(&hub.shared.seats).try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "LIMIT_SOCKETS").into_response();
     };
+    let Some(arrival) = hub.shared.arrivals.enter(peer.address.ip()) else {
+        return (StatusCode::TOO_MANY_REQUESTS, "LIMIT_ARRIVALS").into_response();
+    };
     let upgrade = upgrade.protocols([wire::SUBPROTOCOL]).max_message_size(MESSAGE).max_frame_size(MESSAGE);
     upgrade.write_buffer_size(WRITE.0).max_write_buffer_size(WRITE.1).on_upgrade(move |socket| async move {
-        serve(hub, headers, peer, socket).await;
+        serve(hub, headers, peer, (socket, arrival)).await;
         drop(seat);
     })
 }
 
-async fn serve(hub: Hub, headers: HeaderMap, peer: Peer, mut socket: WebSocket) {
+async fn serve(hub: Hub, headers: HeaderMap, peer: Peer, (mut socket, arrival): (WebSocket, Arrival)) {
     let first = match tokio::time::timeout(PATIENCE, socket.recv()).await {
         Ok(Some(Ok(Message::Binary(bytes)))) => wire::decode::<Browser>(&bytes).ok(),
         Ok(Some(Err(_)) | None) => return,
@@ -64,6 +68,7 @@ async fn serve(hub: Hub, headers: HeaderMap, peer: Peer, mut socket: WebSocket) 
                 Some(_place) => {
                     let (out, frames) = mpsc::channel(OUTBOUND);
                     let (inward, inbound) = mpsc::channel(INBOUND);
+                    drop(arrival);
                     let connection = tokio::spawn(Connection::new(hub.clone(), guest, out).run(resume, inbound));
                     return carry(socket, frames, inward, connection).await;
                 }

@@ -2,7 +2,9 @@
 //! person's identity, asked with our account); decisions are cached for 10 s, errors are not: no decision, no data.
 
 use super::Identity;
-use crate::cluster::kinds::{Kind, Namespace};
+use super::review::{Question, review};
+pub use super::scope::{Permitted, Resource, Scope, Verb, denied};
+use crate::cluster::kinds::Namespace;
 use crate::cluster::{Cache, Sync};
 use futures::future::{BoxFuture, FutureExt as _, Shared};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -12,13 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
-use wire::Say;
 
 /// How long a decision may be relied on.
 pub const LIFE: Duration = Duration::from_secs(10);
 /// How long [`Gate::namespaces`] goes on before it answers with what it has.
 pub const PATIENCE: Duration = Duration::from_secs(2);
-const REVIEW_PATIENCE: Duration = Duration::from_secs(5);
 /// Reviews in flight per person.
 const REVIEWS: usize = 16;
 /// Identities and decisions per identity before the ones out of date are dropped.
@@ -26,46 +26,6 @@ const PEOPLE: usize = 256;
 const DECISIONS: usize = 16_384;
 /// Namespaces one question may name.
 const ASKED: usize = 1000;
-
-/// What may be done with objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verb {
-    Get,
-    List,
-    Watch,
-}
-
-/// A resource by group and plural: core kinds, or `metrics.k8s.io` for usage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Resource {
-    pub group: &'static str,
-    pub plural: &'static str,
-}
-
-impl Resource {
-    pub const POD_METRICS: Self = Self { group: "metrics.k8s.io", plural: "pods" };
-    pub const NODE_METRICS: Self = Self { group: "metrics.k8s.io", plural: "nodes" };
-}
-
-impl From<wire::Kind> for Resource {
-    fn from(kind: wire::Kind) -> Self {
-        Self { group: kind.group(), plural: kind.resource() }
-    }
-}
-
-/// Where a person may do something with a resource. Only the gate makes one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Everywhere.
-    All,
-    /// In these namespaces only; may be empty.
-    In(Arc<BTreeSet<Arc<str>>>),
-}
-
-/// Something that may leave for the person it was made for. Only a [`Scope`] that came from the gate makes one, so a
-/// forgotten check does not compile.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Permitted<T>(T);
 
 /// Why there is no decision.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -96,17 +56,7 @@ struct Person {
     /// Held for one lookup, insertion or clean-up.
     decisions: Mutex<HashMap<Question, Decision>>,
     /// Reviews in flight: one person's thousand namespaces leave room for the others.
-    reviews: Semaphore,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Question {
-    verb: Verb,
-    resource: Resource,
-    /// Empty: everywhere.
-    namespace: Arc<str>,
-    /// Empty: any.
-    name: Arc<str>,
+    reviews: Arc<Semaphore>,
 }
 
 type Answer = Shared<BoxFuture<'static, Result<bool, GateError>>>;
@@ -262,7 +212,7 @@ impl Gate {
         if people.len() >= PEOPLE {
             people.retain(|_, person| person.decisions.lock().values().any(Decision::holds));
         }
-        let person = Arc::new(Person { decisions: Mutex::default(), reviews: Semaphore::new(REVIEWS) });
+        let person = Arc::new(Person { decisions: Mutex::default(), reviews: Arc::new(Semaphore::new(REVIEWS)) });
         people.insert(who.clone(), Arc::clone(&person));
         person
     }
@@ -277,7 +227,8 @@ impl Gate {
                     if decisions.len() >= DECISIONS {
                         decisions.retain(|_, decision| decision.holds());
                     }
-                    let review = review(self.inner.client.clone(), Arc::clone(person), who.clone(), question.clone());
+                    let review =
+                        review(self.inner.client.clone(), Arc::clone(&person.reviews), who.clone(), question.clone());
                     let decision = Decision { asked: Instant::now(), answer: review.boxed().shared() };
                     decisions.insert(question, decision.clone());
                     decision
@@ -293,142 +244,4 @@ impl Decision {
     fn holds(&self) -> bool {
         !matches!(self.answer.peek(), Some(Err(_))) && self.asked.elapsed() < LIFE
     }
-}
-
-impl Resource {
-    fn namespaced(self) -> bool {
-        !matches!(self.plural, "nodes" | "namespaces")
-    }
-}
-
-async fn review(
-    client: kube::Client,
-    person: Arc<Person>,
-    who: Identity,
-    question: Question,
-) -> Result<bool, GateError> {
-    let undecided = |reason: String| GateError::Undecided(reason);
-    let asked = async {
-        let _turn = person.reviews.acquire().await.map_err(|error| undecided(error.to_string()))?;
-        let body = serde_json::to_vec(&body(&who, &question)).map_err(|error| undecided(error.to_string()))?;
-        let request = http::Request::post("/apis/authorization.k8s.io/v1/subjectaccessreviews")
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .body(body)
-            .map_err(|error| undecided(error.to_string()))?;
-        let answer: Reviewed = client.request(request).await.map_err(|error| match error {
-            kube::Error::Api(status) if status.code == 403 => {
-                undecided("our own account lacks create subjectaccessreviews (system:auth-delegator)".into())
-            }
-            kube::Error::Api(status) => undecided(format!("it answered {} {}", status.code, status.reason)),
-            error => undecided(error.to_string()),
-        })?;
-        Ok(answer.status.allowed && !answer.status.denied)
-    };
-    match tokio::time::timeout(REVIEW_PATIENCE, asked).await {
-        Ok(decision) => decision,
-        Err(_) => Err(undecided(format!("no answer within {} s", REVIEW_PATIENCE.as_secs()))),
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct Reviewed {
-    status: ReviewedStatus,
-}
-
-#[derive(serde::Deserialize)]
-struct ReviewedStatus {
-    allowed: bool,
-    #[serde(default)]
-    denied: bool,
-}
-
-fn body(who: &Identity, question: &Question) -> serde_json::Value {
-    let extra: serde_json::Map<_, _> = who
-        .extra
-        .iter()
-        .map(|(key, values)| {
-            let values = values.iter().map(|value| serde_json::Value::from(&**value)).collect::<Vec<_>>();
-            (String::from(&**key), values.into())
-        })
-        .collect();
-    let verb = match question.verb {
-        Verb::Get => "get",
-        Verb::List => "list",
-        Verb::Watch => "watch",
-    };
-    let version = if question.resource.group == "metrics.k8s.io" { "v1beta1" } else { "v1" };
-    serde_json::json!({
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SubjectAccessReview",
-        "spec": {
-            "user": &*who.user,
-            "uid": &*who.uid,
-            "groups": who.groups.iter().map(|group| &**group).collect::<Vec<_>>(),
-            "extra": extra,
-            "resourceAttributes": {
-                "verb": verb,
-                "group": question.resource.group,
-                "version": version,
-                "resource": question.resource.plural,
-                "namespace": &*question.namespace,
-                "name": &*question.name,
-            },
-        },
-    })
-}
-
-impl Scope {
-    pub fn allows(&self, namespace: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::In(names) => names.contains(namespace),
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        matches!(self, Self::In(names) if names.is_empty())
-    }
-
-    /// The objects of a snapshot that may be seen. Cluster-scoped kinds need [`Scope::All`].
-    pub fn filter<'a, K: Kind>(&self, objects: &'a [Arc<K>]) -> Permitted<Vec<&'a Arc<K>>> {
-        Permitted(objects.iter().filter(|object| self.allows(&object.meta().namespace)).collect())
-    }
-
-    /// One object, if it may be seen.
-    pub fn one<K: Kind>(&self, object: Arc<K>) -> Option<Permitted<Arc<K>>> {
-        self.allows(&object.meta().namespace).then_some(Permitted(object))
-    }
-}
-
-impl<T> Permitted<T> {
-    /// Derives something from what may be seen: a projection, a count, a frame.
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Permitted<U> {
-        Permitted(f(self.0))
-    }
-
-    /// Both, for one frame.
-    pub fn and<U>(self, other: Permitted<U>) -> Permitted<(T, U)> {
-        Permitted((self.0, other.0))
-    }
-
-    pub fn as_ref(&self) -> Permitted<&T> {
-        Permitted(&self.0)
-    }
-
-    /// For the socket's encoder, the last step before the wire.
-    pub fn release(self) -> T {
-        self.0
-    }
-}
-
-impl Permitted<()> {
-    /// Something that says nothing about any object: states, faults, refusals.
-    pub fn nothing() -> Self {
-        Self(())
-    }
-}
-
-/// The sentence for a refusal: what may not be done.
-pub fn denied(verb: &str, resource: &str) -> Say {
-    Say::new("E-NOPERM").with("verb", verb).with("resource", resource)
 }

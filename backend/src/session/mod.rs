@@ -11,11 +11,16 @@ pub mod gate;
 pub mod jwt;
 pub mod login;
 pub mod rate;
+mod record;
+mod review;
+pub mod rights;
+mod scope;
 pub mod sessions;
 pub mod yaml;
 
 pub use gate::{Gate, GateError, Permitted, Scope};
-pub use sessions::{Session, Sessions};
+pub use record::{End, Session};
+pub use sessions::Sessions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,23 +6,22 @@
 
 use super::claims::Claims;
 use super::cookie::Name;
-use super::credential::Sealed;
 use super::gate::Gate;
 use super::login::{Client, Login, Proven, WhoError, refusal, whoami};
 use super::rate::Rate;
+use super::record::{Born, End, Session};
 use super::{Identity, now, secret};
 use crate::http::tls::Peer;
 use futures::StreamExt as _;
 use http::HeaderMap;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use subtle::ConstantTimeEq as _;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use wire::session::{Credential, Refusal, SignIn};
 use wire::{Millis, Say};
 use zeroize::Zeroizing;
@@ -31,8 +30,6 @@ use zeroize::Zeroizing;
 const CHECKS: usize = 64;
 /// How often a session in use asks whether its credential still works.
 const KEEP_ALIVE: Millis = 60_000;
-/// A wrong proof is somebody else's page; a right one is never mistyped.
-const WRONG_PROOFS: u8 = 3;
 /// How long the note about missing rights may hold a sign-in up.
 const RIGHTS_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -62,29 +59,6 @@ pub struct Config {
     pub insecure: bool,
 }
 
-/// One signed-in person.
-pub struct Session {
-    pub identity: Identity,
-    /// When it ends at the latest.
-    pub expires: Millis,
-    /// Namespace to land in.
-    pub namespace: Option<String>,
-    /// What to tell the person after sign-in.
-    pub notes: Vec<Say>,
-    /// Rises from session to session; two may begin in one millisecond.
-    serial: u64,
-    hash: [u8; 32],
-    proof: Zeroizing<String>,
-    wrong_proofs: AtomicU8,
-    used: AtomicI64,
-    checked: AtomicI64,
-    sealed: Sealed,
-    /// The person's until the end, nobody's after it.
-    client: RwLock<Client>,
-    nobody: Client,
-    ended: watch::Sender<bool>,
-}
-
 /// All sessions. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Sessions {
@@ -112,76 +86,9 @@ pub struct Entered {
     pub cookie: Zeroizing<String>,
 }
 
-// === impl Session ===
-
-impl std::fmt::Debug for Session {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Session({}, until {})", self.identity.user, self.expires)
-    }
-}
-
 impl std::fmt::Debug for Entered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Entered({:?})", self.session)
-    }
-}
-
-impl Session {
-    /// Never the same for two sessions of this process.
-    pub fn id(&self) -> u64 {
-        self.serial
-    }
-
-    /// Turns true once, when the session ends.
-    pub fn ended(&self) -> watch::Receiver<bool> {
-        self.ended.subscribe()
-    }
-
-    pub fn has_ended(&self) -> bool {
-        *self.ended.borrow()
-    }
-
-    /// Constant in time. Three wrong proofs end the session.
-    pub fn proof_matches(&self, proof: &str) -> bool {
-        if self.has_ended() {
-            return false;
-        }
-        if bool::from(self.proof.as_bytes().ct_eq(proof.as_bytes())) {
-            return true;
-        }
-        if self.wrong_proofs.fetch_add(1, Ordering::Relaxed) + 1 >= WRONG_PROOFS {
-            self.end();
-        }
-        false
-    }
-
-    /// A client with the person's own credential; with none after the end.
-    pub fn client(&self) -> kube::Client {
-        self.client.read().0.clone()
-    }
-
-    /// What the page keeps in memory.
-    pub fn page(&self) -> wire::session::Session {
-        wire::session::Session {
-            proof: String::clone(&self.proof),
-            user: (*self.identity.user).into(),
-            groups: self.identity.groups.iter().map(|group| (**group).into()).collect(),
-            expires: self.expires,
-            namespace: self.namespace.clone(),
-            notes: self.notes.clone(),
-        }
-    }
-
-    /// Wipes the credential and tells everybody.
-    pub fn end(&self) {
-        self.sealed.wipe();
-        *self.client.write() = self.nobody.clone();
-        self.ended.send_replace(true);
-    }
-
-    fn is_over(&self, limits: &Limits, now: Millis) -> bool {
-        let idle = limits.idle > 0 && now - self.used.load(Ordering::Relaxed) >= limits.idle;
-        self.has_ended() || self.expires <= now || idle
     }
 }
 
@@ -227,26 +134,31 @@ impl Sessions {
         self.inner.config.cookie.values(headers).find_map(|value| self.find(value))
     }
 
-    /// The session of a cookie's value; counts as use.
-    pub fn find(&self, cookie: &str) -> Option<Arc<Session>> {
-        self.find_at(cookie, now())
+    /// The same for what a page does by itself, which is no use.
+    pub fn peek_cookie(&self, headers: &HeaderMap) -> Option<Arc<Session>> {
+        self.inner.config.cookie.values(headers).find_map(|value| self.peek(value, now()))
     }
 
-    fn find_at(&self, cookie: &str, now: Millis) -> Option<Arc<Session>> {
+    /// The session of a cookie's value; counts as use.
+    pub fn find(&self, cookie: &str) -> Option<Arc<Session>> {
+        let now = now();
+        self.peek(cookie, now).inspect(|session| session.touch(now))
+    }
+
+    fn peek(&self, cookie: &str, now: Millis) -> Option<Arc<Session>> {
         let hash = hash(cookie);
         let session = self.inner.sessions.lock().get(&hash).cloned()?;
-        if session.is_over(&self.inner.config.limits, now) {
-            self.end(&session);
+        if let Some(why) = session.is_over(&self.inner.config.limits, now) {
+            self.end(&session, why);
             return None;
         }
-        session.used.store(now, Ordering::Relaxed);
         Some(session)
     }
 
     /// Ends a session everywhere: its sockets hear of it, its credential is wiped.
-    pub fn end(&self, session: &Session) {
+    pub fn end(&self, session: &Session, why: End) {
         self.inner.sessions.lock().remove(&session.hash);
-        session.end();
+        session.end(why);
     }
 
     /// Whether signing in over this connection keeps the credential from others (`LOGIN_INSECURE` otherwise). `Peer`'s
@@ -305,19 +217,18 @@ impl Sessions {
         self.inner.open.store(false, Ordering::Relaxed);
         let all: Vec<_> = self.inner.sessions.lock().drain().map(|(_, session)| session).collect();
         for session in all {
-            session.end();
+            session.end(End::Stopping);
         }
     }
 
     /// One round of [`Sessions::run`].
     pub async fn sweep(&self, now: Millis) {
         let sessions: Vec<_> = self.inner.sessions.lock().values().cloned().collect();
-        let (over, alive): (Vec<_>, Vec<_>) =
-            sessions.into_iter().partition(|session| session.is_over(&self.inner.config.limits, now));
-        for session in over {
-            self.end(&session);
-        }
-        let due = alive.into_iter().filter(|session| {
+        let alive = sessions.into_iter().filter(|session| {
+            let over = session.is_over(&self.inner.config.limits, now);
+            over.inspect(|why| self.end(session, *why)).is_none()
+        });
+        let due = alive.filter(|session| {
             let checked = session.checked.load(Ordering::Relaxed);
             let in_use = session.used.load(Ordering::Relaxed) >= checked || session.ended.receiver_count() > 0;
             now - checked >= KEEP_ALIVE && in_use
@@ -329,8 +240,8 @@ impl Sessions {
         session.checked.store(now, Ordering::Relaxed);
         match whoami(&session.client()).await {
             Ok(identity) if identity == session.identity => {}
-            // Groups changed, or the credential means somebody else now: decisions made for the old one are void.
-            Ok(_) | Err(WhoError::Refused) => self.end(&session),
+            Ok(_) => self.end(&session, End::Changed),
+            Err(WhoError::Refused) => self.end(&session, End::Refused),
             Err(WhoError::Down(reason)) => tracing::debug!(reason, "session not checked"),
         }
     }
@@ -355,28 +266,24 @@ impl Sessions {
         let now = now();
         let cookie = secret().map_err(no_random)?;
         let limits = &self.inner.config.limits;
-        let session = Arc::new(Session {
+        let born = Born {
             identity,
-            expires: expires.unwrap_or(Millis::MAX).min(now.saturating_add(limits.longest)),
-            namespace: namespace.filter(|name| name.len() <= 63),
+            expires,
+            namespace,
             notes,
             serial: self.inner.serial.fetch_add(1, Ordering::Relaxed),
             hash: hash(&cookie),
-            proof: secret().map_err(no_random)?,
-            wrong_proofs: AtomicU8::new(0),
-            used: AtomicI64::new(now),
-            checked: AtomicI64::new(now),
             sealed,
-            client: RwLock::new(client),
+            client,
             nobody: self.inner.nobody.clone(),
-            ended: watch::Sender::new(false),
-        });
+        };
+        let session = Arc::new(Session::new(born, limits, now).map_err(no_random)?);
         for oldest in self.crowded(&session.identity) {
-            self.end(&oldest);
+            self.end(&oldest, End::Crowded);
         }
         self.inner.sessions.lock().insert(session.hash, Arc::clone(&session));
         if !self.inner.open.load(Ordering::Relaxed) {
-            self.end(&session);
+            self.end(&session, End::Stopping);
         }
         tracing::info!(user = %session.identity.user, "signed in");
         Ok(Entered { session, cookie })

@@ -1,6 +1,6 @@
 //! One object as YAML, read with the person's own credential: the API server decides, nothing is cached.
 
-use super::Session;
+use super::{End, Session};
 use std::time::Duration;
 use wire::{Kind, Say};
 
@@ -24,8 +24,8 @@ pub async fn read(session: &Session, kind: Kind, namespace: &str, name: &str) ->
     let text = answer.map_err(|error| match error {
         kube::Error::Api(status) => match status.code {
             401 => {
-                session.end();
-                Say::new("LOGIN_ENDED").with("reason", "the API server no longer accepts the credential")
+                session.end(End::Refused);
+                session.why().say()
             }
             403 => super::gate::denied("get", kind.resource()),
             404 => never(),

@@ -23,7 +23,7 @@ use futures::{SinkExt, StreamExt};
 use http::HeaderMap;
 use serde_json::Value;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -46,6 +46,10 @@ pub struct House {
     pub answering: watch::Sender<bool>,
     pub revoked: watch::Sender<u64>,
     pub ended: watch::Sender<bool>,
+    /// When the session ends at the latest.
+    pub expires: AtomicI64,
+    /// How often the person did something.
+    pub used: AtomicU32,
     identity: Identity,
 }
 
@@ -106,13 +110,19 @@ impl Guest for Visitor {
         &self.0.identity
     }
     fn expires(&self) -> wire::Millis {
-        wire::Millis::MAX
+        self.0.expires.load(Ordering::SeqCst)
     }
     fn ended(&self) -> watch::Receiver<bool> {
         self.0.ended.subscribe()
     }
     fn proves(&self, proof: &str) -> bool {
         proof == "proof"
+    }
+    fn why(&self) -> Say {
+        backend::session::End::Expired.say()
+    }
+    fn used(&self) {
+        self.0.used.fetch_add(1, Ordering::SeqCst);
     }
     fn end(&self) {
         self.0.ended.send_replace(true);
@@ -163,6 +173,8 @@ impl Place {
             answering: watch::Sender::new(true),
             revoked: watch::Sender::new(0),
             ended: watch::Sender::new(false),
+            expires: AtomicI64::new(wire::Millis::MAX),
+            used: AtomicU32::new(0),
             identity,
         });
         let (drain, draining) = watch::channel(false);
@@ -228,9 +240,13 @@ impl Place {
     }
 
     pub async fn connect(&self) -> Socket {
+        self.try_connect().await.unwrap()
+    }
+
+    pub async fn try_connect(&self) -> Result<Socket, tokio_tungstenite::tungstenite::Error> {
         let mut request = format!("ws://{}/ws", self.address).into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", wire::SUBPROTOCOL.parse().unwrap());
-        tokio_tungstenite::connect_async(request).await.unwrap().0
+        Ok(tokio_tungstenite::connect_async(request).await?.0)
     }
 
     pub async fn enter(&self, resume: Vec<Resume>) -> Socket {

@@ -84,6 +84,11 @@ fn list(
     let limit = target.query.get("limit").and_then(|limit| limit.parse::<usize>().ok()).filter(|limit| *limit > 0);
     let token = target.query.get("continue").filter(|token| !token.is_empty());
     let after = token.map(|token| resume(token)).transpose()?;
+    if after.as_ref().is_some_and(|(_, version)| !shared.store.remembers(target.kind, *version)) {
+        return Err(Status::expired(
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.",
+        ));
+    }
     let (mut objects, newest) = shared.store.list(target.kind, &target.namespace, after.as_ref().map(|(key, _)| key));
     let version = after.map_or(newest, |(_, version)| version);
     objects.retain(|object| object.matches(labels, fields));

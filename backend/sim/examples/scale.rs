@@ -1,0 +1,25 @@
+//! How long a cluster of so many nodes and pods a node takes to start, and what it holds: `scale 5000 30`.
+
+use sim::{Cluster, Config};
+use std::time::Instant;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut numbers = std::env::args().skip(1).map(|text| text.parse::<u32>());
+    let nodes = numbers.next().transpose()?.unwrap_or(5000);
+    let pods_per_node = numbers.next().transpose()?.unwrap_or(30);
+    let began = Instant::now();
+    let cluster = Cluster::start(Config { nodes, pods_per_node, ..Config::default() }).await?;
+    let started = began.elapsed();
+    let node = cluster.answering().into_iter().next().unwrap_or_default();
+    let began = Instant::now();
+    let page = cluster.page(&node, cluster.clock().now());
+    let took = began.elapsed();
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let resident = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
+    println!(
+        "{nodes} nodes x {pods_per_node} pods in {started:.1?}, {resident}; a kubelet's page of {} bytes in {took:?}",
+        page.len()
+    );
+    Ok(())
+}

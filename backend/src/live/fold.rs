@@ -1,0 +1,54 @@
+//! One cause, one item: pods that keep a Deployment from being available are told as the Deployment's own trouble.
+
+use crate::cluster::kinds::Pod;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use wire::overview::Attention;
+
+/// Pods an item names; more can't be read.
+const NAMED: usize = 5;
+/// The label whose value ends the name of the ReplicaSet that a Deployment made.
+const HASH: &str = "pod-template-hash";
+
+/// Namespace and name of the Deployment a pod belongs to. ReplicaSets need not be seen for it: theirs is the
+/// Deployment's name and the hash of its template.
+fn deployment(pod: &Pod) -> Option<(&str, &str)> {
+    let owner = pod.meta.owner.as_deref().filter(|owner| &*owner.kind == "ReplicaSet")?;
+    let (_, hash) = pod.meta.labels.iter().find(|(key, _)| &**key == HASH)?;
+    Some((&pod.meta.namespace, owner.name.strip_suffix(&**hash)?.strip_suffix('-')?))
+}
+
+/// Puts the pods' items into those of their Deployments: a Deployment that needs a person and has pods that need one
+/// is told with the worst pod's cause, since the first of them. `pods` are those the person may see.
+pub(super) fn fold(pods: &[&Arc<Pod>], told: Vec<Attention>, deployments: Vec<Attention>) -> Vec<Attention> {
+    let mut owners: BTreeMap<(&str, &str), &Pod> = BTreeMap::new();
+    for pod in pods {
+        owners.insert((&pod.meta.namespace, &pod.meta.name), pod);
+    }
+    let mut of: BTreeMap<(String, String), Vec<Attention>> = BTreeMap::new();
+    let mut items = Vec::new();
+    let unavailable =
+        |at: (&str, &str)| deployments.iter().any(|one| (one.at.namespace.as_str(), one.at.name.as_str()) == at);
+    for item in told {
+        let pod = owners.get(&(item.at.namespace.as_str(), item.at.name.as_str()));
+        match pod.and_then(|pod| deployment(pod)).filter(|at| unavailable(*at)) {
+            Some((namespace, name)) => of.entry((namespace.into(), name.into())).or_default().push(item),
+            None => items.push(item),
+        }
+    }
+    for mut item in deployments {
+        if let Some(mut causes) = of.remove(&(item.at.namespace.clone(), item.at.name.clone())) {
+            causes.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.at.cmp(&b.at)));
+            let names: Vec<&str> = causes.iter().take(NAMED).map(|cause| cause.at.name.as_str()).collect();
+            let (count, names) = (causes.len().to_string(), names.join(", "));
+            let since = causes.iter().map(|cause| cause.since).filter(|since| *since > 0).min();
+            item.level = causes.iter().map(|cause| cause.level).fold(item.level, Ord::max);
+            item.since = since.unwrap_or(item.since);
+            if let Some(worst) = causes.into_iter().next() {
+                item.say = worst.say.with("count", count).with("pods", names);
+            }
+        }
+        items.push(item);
+    }
+    items
+}
