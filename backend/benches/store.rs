@@ -7,6 +7,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// The product's allocator: growing open chunks is a good part of an append.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const CONTAINERS: usize = 10_000;
 const ROUNDS: i64 = 240;
 const STEP: i64 = 15_000;

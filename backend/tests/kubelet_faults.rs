@@ -203,6 +203,72 @@ async fn check(name: &str, replies: Vec<Reply>, code: &str) {
     running.fails("bad", code).await;
 }
 
+/// What a kubelet does with a connection that its cluster never saw before.
+#[derive(Clone, Copy, Debug)]
+enum Stall {
+    /// Takes the connection and says nothing, not even of TLS.
+    Mute,
+    /// Sends a page that never ends, one byte at a time.
+    Trickle,
+}
+
+/// A kubelet that keeps its scraper waiting.
+async fn stalling(tls: Arc<rustls::ServerConfig>, stall: Stall) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let acceptor = tokio_rustls::TlsAcceptor::from(tls);
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            if matches!(stall, Stall::Mute) {
+                held.push(stream);
+                continue;
+            }
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let _ = stream.read(&mut [0; 1024]).await;
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n").await;
+                // Often enough that no pause between two bytes is a reason to give up: only the whole time is.
+                let mut tick = tokio::time::interval(Duration::from_millis(20));
+                loop {
+                    tick.tick().await;
+                    if stream.write_all(b"#").await.is_err() || stream.flush().await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+/// The deadline is the whole scrape's: neither silence nor bytes that keep coming hold it open.
+#[tokio::test]
+async fn who_stalls_is_given_up_and_delays_nobody() {
+    let cluster = Cluster::new();
+    let tls = cluster.serving(&["127.0.0.1"], "kubelet", "x");
+    let mute = stalling(Arc::clone(&tls), Stall::Mute).await;
+    let trickle = stalling(Arc::clone(&tls), Stall::Trickle).await;
+    let pages = (1..200).map(|n| good(n, i64::try_from(n).unwrap() * 1000)).collect();
+    let (fine, _requests) = kubelet(tls, pages).await;
+    let nodes = [("mute", mute), ("trickle", trickle), ("fine", fine)];
+    let nodes = nodes.map(|(name, port)| node(name, port, LOOPBACK)).into();
+    let mut running = run(&cluster, Duration::from_secs(1), nodes);
+    for name in ["mute", "trickle"] {
+        running.fails(name, "Timeout").await;
+        // Again in a later round: what was given up does not pile up before the next request.
+        running.until(name, "two failures", |coverage| coverage.failures >= 2).await;
+    }
+    running.until("fine", "no failure", |coverage| coverage.good.is_some() && coverage.failures == 0).await;
+    let mut asked = Vec::new();
+    while let Ok(page) = running.pages.try_recv() {
+        assert_eq!(&*page.node, "fine", "a page that was given up is not kept");
+        asked.push(page.asked);
+    }
+    assert!(asked.len() >= 2, "rounds went on beside those who stall: {asked:?}");
+}
+
 #[tokio::test]
 async fn every_bad_page_has_its_reason() {
     let bomb = {

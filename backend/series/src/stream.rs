@@ -56,9 +56,10 @@ impl<const N: usize> Stream<N> {
         (self.rows > 0 || !self.sealed.is_empty()).then_some(self.last)
     }
 
-    /// Appends a row whose time is greater than the last one's.
-    pub(crate) fn push(&mut self, row: [i64; N], start: Start) {
-        if start != Start::Follows || self.rows >= CHUNK {
+    /// Appends a row whose time is greater than the last one's. True when that began a chunk.
+    pub(crate) fn push(&mut self, row: [i64; N], start: Start) -> bool {
+        let begins = start != Start::Follows || self.rows == 0 || self.rows >= CHUNK;
+        if begins {
             self.seal();
         }
         if self.rows == 0 {
@@ -83,6 +84,7 @@ impl<const N: usize> Stream<N> {
         }
         self.last = row;
         self.rows += 1;
+        begins
     }
 
     /// Closes the open chunk: what is appended next begins a new one.

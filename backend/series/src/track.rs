@@ -62,13 +62,14 @@ impl Default for Keep {
 pub struct Track {
     /// Time, CPU, memory.
     pub(crate) fine: Stream<3>,
-    /// Minute; CPU average (microcores), average − minimum, maximum − average; the same of memory (pages).
-    pub(crate) coarse: Stream<7>,
     minute: Minute,
     /// Microcores over the last two samples of one run, and where that window ended.
     rate: Option<Rate>,
     pub(crate) kind: Kind,
     ended: bool,
+    /// Minute; CPU average (microcores), average − minimum, maximum − average; the same of memory (pages). Last,
+    /// because it is touched once a minute: what every append touches lies together.
+    pub(crate) coarse: Stream<7>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -143,12 +144,15 @@ impl Track {
             rate = sample.cpu.map(|value| (value as f64, window));
         }
         self.ended = false;
-        self.fine.push([sample.at, cpu, memory], start);
+        let sealed = self.fine.push([sample.at, cpu, memory], start);
         if let Some((value, window)) = rate {
             let window = u32::try_from(window).unwrap_or(u32::MAX);
             self.rate = Some(Rate { microcores: value.round() as u32, window, at: sample.at });
         }
-        if self.add_to_minute(sample, rate.map(|(value, _)| value.round() as u32)) {
+        self.add_to_minute(sample, rate.map(|(value, _)| value.round() as u32));
+        // Often enough to look for old chunks: a track has no more of them than it sealed, and they lie elsewhere in
+        // memory.
+        if sealed {
             self.evict(sample.at, keep);
         }
         true
@@ -206,11 +210,9 @@ impl Track {
         self.coarse.evict(now.saturating_sub(keep.coarse).div_euclid(MINUTE));
     }
 
-    /// True when a minute began: often enough to look for old chunks, which lie elsewhere in memory.
-    fn add_to_minute(&mut self, sample: Sample, rate: Option<u32>) -> bool {
+    fn add_to_minute(&mut self, sample: Sample, rate: Option<u32>) {
         let number = sample.at.div_euclid(MINUTE);
-        let began = number != self.minute.number;
-        if began {
+        if number != self.minute.number {
             self.close_minute();
             self.minute.number = number;
         }
@@ -220,7 +222,6 @@ impl Track {
         if let Some(memory) = sample.memory {
             self.minute.memory.add(u32::try_from(memory).unwrap_or(u32::MAX));
         }
-        began
     }
 
     fn close_minute(&mut self) {

@@ -24,8 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
-/// Pages that may wait for the keeper: a round of 5,000 nodes spread over 4 s never has that many at once. A scraper
-/// that finds it full waits, which delays its next page and nobody else's.
+/// Pages that may wait for the keeper: a round of 5,000 nodes spread over 4 s never has that many at once. A page that
+/// finds it full is left out of the history and the scraper says so once: it also feeds the Metrics API, which must not
+/// wait for charts. The node's next page then shows a gap, as any missed scrape does.
 pub const PAGES_WAITING: usize = 1024;
 
 /// How often old rows are freed and pods that are gone are looked for.
