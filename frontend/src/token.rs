@@ -28,7 +28,10 @@ pub(crate) fn check(pasted: &str, now: Millis) -> Result<String, Say> {
         return Err(Say::new("LOGIN_ISKEY"));
     }
     if text.contains("apiVersion")
-        && (text.starts_with("apiVersion") || text.starts_with('{') || text.contains("\nkind:"))
+        && (text.starts_with("apiVersion")
+            || text.starts_with("kind:")
+            || text.starts_with('{')
+            || text.contains("\nkind:"))
     {
         let secret = text.contains("kind: Secret") || text.replace(' ', "").contains("\"kind\":\"Secret\"");
         return Err(Say::new(if secret { "LOGIN_ISSECRET" } else { "LOGIN_ISKUBECONFIG" }));
@@ -131,6 +134,7 @@ mod tests {
         check_is("abcé", "LOGIN_CHARS");
         check_is(&"a".repeat(MOST + 1), "LOGIN_TOOBIG");
         check_is("apiVersion: v1\nkind: Config\n", "LOGIN_ISKUBECONFIG");
+        check_is("kind: Config\napiVersion: v1\n", "LOGIN_ISKUBECONFIG");
         check_is("apiVersion: v1\nkind: Secret\n", "LOGIN_ISSECRET");
         check_is("{\"apiVersion\":\"v1\",\"kind\":\"Config\"}", "LOGIN_ISKUBECONFIG");
         check_is("-----BEGIN PRIVATE KEY-----\nabc", "LOGIN_ISKEY");

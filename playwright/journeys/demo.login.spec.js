@@ -123,7 +123,7 @@ test('each token that cannot be used is refused by its own sentence', async ({ p
     [jwt({ ...ours, exp: now - 3 * 3600 }), 'LOGIN_EXPIRED', /ended 3h ago.*system:serviceaccount:kube-system:viewer.*kubectl -n kube-system create token viewer/s],
     [jwt({ ...ours, exp: now + 3600 }), 'LOGIN_OTHERCLUSTER|LOGIN_REFUSED', /other cluster|another cluster/],
     ['no.such.token', 'LOGIN_REFUSED', /does not accept this credential/],
-    ['kind: Config\napiVersion: v1\n', 'LOGIN_ISKUBECONFIG', /looks like a kubeconfig/],
+    ['apiVersion: v1\nkind: Config\n', 'LOGIN_ISKUBECONFIG', /looks like a kubeconfig/],
   ];
   for (const [token, code, sentence] of cases) {
     await page.locator('#credential').fill(token);
