@@ -16,6 +16,12 @@ fn status(node: &Node) -> String {
     format!("{word}{}", if node.unschedulable { ",SchedulingDisabled" } else { "" })
 }
 
+/// With the architecture, as servers print it since 1.36.
+fn kernel(node: &Node) -> String {
+    let version = if node.kernel.is_empty() { "<unknown>" } else { &node.kernel };
+    if node.arch.is_empty() { version.to_owned() } else { format!("{version} ({})", node.arch) }
+}
+
 fn roles(node: &Node) -> String {
     let roles: BTreeSet<&str> = node
         .meta
@@ -61,7 +67,7 @@ impl Printer for Node {
             address("InternalIP"),
             address("ExternalIP"),
             or(Some(&self.os_image), "<unknown>"),
-            or(Some(&self.kernel), "<unknown>"),
+            words(kernel(self)),
             or(Some(&self.runtime), "<unknown>"),
             Cell::None,
             Cell::None,
