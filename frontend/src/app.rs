@@ -35,14 +35,19 @@ pub(crate) fn App() -> impl IntoView {
     let fresh = StoredValue::new(false);
     move || match who.get() {
         Who::Asking => ().into_any(),
-        Who::Nobody => view! { <Login done=move |session| { fresh.set_value(true); who.set(Who::Somebody(session)); }/> }.into_any(),
+        Who::Nobody => {
+            view! { <Login done=move |session| { fresh.set_value(true); who.set(Who::Somebody(session)); }/> }
+                .into_any()
+        }
         Who::Away(say) => view! {
             <main class="login"><div class="card"><h1>"Taffrail"</h1><p class="mid">{words::say(&say)}</p>
                 <div class="row"><button class="btn" on:click=|_| browser::reload()>{text!("Try again")}</button></div>
             </div></main>
         }
         .into_any(),
-        Who::Somebody(session) => view! { <Shell session fresh=fresh.get_value() out=move || who.set(Who::Nobody)/> }.into_any(),
+        Who::Somebody(session) => {
+            view! { <Shell session fresh=fresh.get_value() out=move || who.set(Who::Nobody)/> }.into_any()
+        }
     }
 }
 

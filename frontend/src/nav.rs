@@ -63,7 +63,7 @@ impl Nav {
 
     /// The address of a page with the whole present query: the list behind a drawer stays as it is.
     pub(crate) fn beside(&self, path: &str) -> String {
-        format!("{path}{}", self.query.with(ParamsMap::to_query_string))
+        format!("{path}{}", self.query.with(Query::text))
     }
 
     pub(crate) fn href_of(&self, at: &Ref) -> Option<String> {
