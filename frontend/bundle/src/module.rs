@@ -29,11 +29,24 @@ pub(crate) fn bind(module: &Path, wasm_opt: Option<&Path>) -> anyhow::Result<(St
         output.snippets().values().all(Vec::is_empty) && output.local_modules().is_empty(),
         "the module imports JavaScript of its own: every first load would pay for it; use the starter's global instead"
     );
-    let glue = output.js().to_owned();
+    let mut glue = output.js().to_owned();
+    shorten(&mut glue, output.wasm_mut().imports.iter_mut().map(|import| &mut import.name));
     let wasm = output.wasm_mut().emit_wasm();
     match wasm_opt {
         None => Ok((glue, wasm)),
         Some(program) => Ok((glue, shrink(program, &wasm)?)),
+    }
+}
+
+/// Shorter names for what the module imports, in both: the generator's end in a hash each, which nothing compresses.
+fn shorten<'a>(glue: &mut String, names: impl Iterator<Item = &'a mut String>) {
+    for (at, name) in names.enumerate() {
+        let defined = format!("{name}: function");
+        if glue.matches(&defined).count() == 1 {
+            let short = format!("i{at}");
+            *glue = glue.replace(&defined, &format!("{short}: function"));
+            *name = short;
+        }
     }
 }
 
@@ -54,4 +67,18 @@ fn shrink(program: &Path, wasm: &[u8]) -> anyhow::Result<Vec<u8>> {
     let small = std::fs::read(&after)?;
     std::fs::remove_dir_all(&folder)?;
     Ok(small)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten;
+
+    #[test]
+    fn a_name_is_shortened_in_both_or_in_neither() {
+        let mut glue = "{ a_1f: function(x) {}, b_2f: function() {} }".to_owned();
+        let mut names = ["a_1f", "elsewhere", "b_2f"].map(str::to_owned);
+        shorten(&mut glue, names.iter_mut());
+        assert_eq!(names, ["i0", "elsewhere", "i2"]);
+        assert_eq!(glue, "{ i0: function(x) {}, i2: function() {} }");
+    }
 }
