@@ -3,7 +3,7 @@
 use crate::kubeconfig::{self, Context, Method};
 use crate::parts::bar::{Brand, flip_language, flip_theme};
 use crate::words::{self, text};
-use crate::{browser, session, token};
+use crate::{browser, link, session, token};
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wire::Say;
@@ -13,7 +13,9 @@ use wire::session::{Credential, Place, Session};
 #[component]
 pub(crate) fn Login(done: impl Fn(Session) + Copy + Send + Sync + 'static) -> impl IntoView {
     let place = RwSignal::new(None::<Place>);
-    let refusal = RwSignal::new(None::<Say>);
+    // Why the last session ended, when the server ended it.
+    let ended = link::notice().try_update(Option::take).flatten().filter(|say| say.code == "LOGIN_ENDED");
+    let refusal = RwSignal::new(ended);
     let busy = RwSignal::new(false);
     let file = RwSignal::new(false);
     let pasted = RwSignal::new(String::new());
