@@ -66,12 +66,12 @@ test('a Service is red on the map within 2 s of its last pod’s end, and its cl
     await signIn(page, token.watcher, 'map?ns=default');
     const chip = (text) => page.locator('.chip').filter({ hasText: text });
     const entry = page.locator('.map li').filter({ has: page.locator('a[href^="service/default/last"]') });
-    await expect(entry.locator('.st.good')).toHaveCount(1);
+    await expect(entry.locator('.st.good')).not.toHaveCount(0);
     await expect.poll(() => dial('last')).toBe('answers');
     const before = { red: await red(page), refused: Number(await chip('refused').locator('b').innerText()) };
     kubectl(['delete', 'pod', 'last', '--grace-period=0', '--force']);
     const gone = Date.now();
-    await expect(entry.locator('.st.bad')).toHaveCount(1, { timeout: 2000 });
+    await expect(entry.locator('.st.bad')).not.toHaveCount(0, { timeout: 2000 });
     await expect.poll(() => red(page), { timeout: 2000 - (Date.now() - gone), intervals: [50] }).toBeGreaterThan(before.red);
     expect(Number(await chip('refused').locator('b').innerText())).toBe(before.refused + 1);
     await expect(page.locator('.map li').filter({ hasText: 'Connection refused. Its selector app=last matches no pod' })).not.toHaveCount(0);
