@@ -74,6 +74,10 @@ async fn serve(api: Api, listener: tokio::net::TcpListener) {
 }
 
 fn watch(api: Api, address: std::net::SocketAddr) -> Running {
+    watch_with(api, address, Duration::from_millis(5), Duration::from_millis(50))
+}
+
+fn watch_with(api: Api, address: std::net::SocketAddr, pause: Duration, pause_max: Duration) -> Running {
     let mut config = kube::Config::new(format!("http://{address}").parse().unwrap());
     config.default_retry = false;
     let client = kube::Client::try_from(config).unwrap();
@@ -81,8 +85,8 @@ fn watch(api: Api, address: std::net::SocketAddr) -> Running {
     let watches = watches.with_timing(Timing {
         watch: Duration::from_millis(300),
         grace: Duration::from_millis(100),
-        pause: Duration::from_millis(5),
-        pause_max: Duration::from_millis(50),
+        pause,
+        pause_max,
         denied: Duration::from_millis(50),
         ..Timing::default()
     });
@@ -332,4 +336,29 @@ async fn a_page_that_expired_and_a_watch_that_expired_begin_again() {
         (asked[2].as_str(), asked[4].as_str()),
         ("/api/v1/namespaces?limit=500", "/api/v1/namespaces?limit=500")
     );
+}
+
+// A real API server that restarts keeps no old versions: 410 comes after as many failures as it was away for.
+#[tokio::test]
+async fn a_server_that_is_back_but_forgot_is_listed_at_once() {
+    const GONE: &str = r#"{"kind":"Status","status":"Failure","reason":"Expired","code":410,"message":"too old"}"#;
+    let failures = (0..5).map(|_| Reply::Json(500, &[], "{}".into()));
+    let mut script = vec![
+        list("", 1, &[object("a", "1", 1, "Active")]),
+        Reply::Lines(vec![event("MODIFIED", &object("a", "1", 2, "Active"))]),
+    ];
+    script.extend(failures);
+    script.push(Reply::Lines(vec![event("ERROR", GONE)]));
+    script.push(list("", 9, &[object("b", "2", 9, "Active")]));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let api = Api { script: Arc::new(Mutex::new(script.into())), ..Api::default() };
+    tokio::spawn(serve(api.clone(), listener));
+    let running = watch_with(api, address, Duration::from_millis(100), Duration::from_secs(1));
+    until(&running, |cache| names(cache) == ["b:Active"] && cache.sync() == Sync::Live).await;
+    let asked = running.api.asked.lock().clone();
+    let at = |nth: usize| asked[nth].1;
+    assert!(asked[8].0.contains("limit="), "{asked:?}");
+    let (paused, listed) = (at(7) - at(6), at(8) - at(7));
+    assert!(listed < paused / 2, "listed after {listed:?}, where the pause before was {paused:?}");
 }

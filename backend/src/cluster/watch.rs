@@ -49,10 +49,10 @@ enum State<K> {
     Empty,
     /// Pages are coming in. Readers still see the previous objects: `seen` replaces them at once, when it is whole.
     Listing { seen: Vec<Arc<K>>, next: String },
-    /// The list is whole as of `version`; no watch is open from there yet.
-    Listed { version: String },
+    /// The list is whole as of `version`, `new` when it was just made; no watch is open from there yet.
+    Listed { version: String, new: bool },
     /// Changes arrive. A broken connection goes back to `Listed`, an expired version (410) to `Empty`.
-    Watching { version: String, changes: Changes },
+    Watching { version: String, changes: Changes, new: bool },
 }
 
 #[derive(Debug)]
@@ -142,27 +142,34 @@ impl<K: Decode> Watch<K> {
                 Ok(next) => (next, None),
                 Err(error) => (State::Empty, Some(error)),
             },
-            State::Listed { version } => match self.open(&version).await {
+            State::Listed { version, new } => match self.open(&version).await {
                 Ok(changes) => {
                     self.cache.set_sync(Sync::Live);
                     self.decoder.strings.sweep();
-                    (State::Watching { version, changes }, None)
+                    (State::Watching { version, changes, new }, None)
                 }
-                Err(error) => (after(&error, version), Some(error)),
+                Err(error) => self.after(error, version, new),
             },
-            State::Watching { version, mut changes } => match self.change(&mut changes).await {
+            State::Watching { version, mut changes, new } => match self.change(&mut changes).await {
                 Ok(Some(newer)) => {
                     changes.any = true;
                     self.failures = 0;
-                    (State::Watching { version: if newer.is_empty() { version } else { newer }, changes }, None)
+                    (
+                        State::Watching {
+                            version: if newer.is_empty() { version } else { newer },
+                            changes,
+                            new: false,
+                        },
+                        None,
+                    )
                 }
                 // The server ends each watch after some minutes.
                 Ok(None) if changes.any || changes.opened.elapsed() >= self.timing.pause => {
                     self.failures = 0;
-                    (State::Listed { version }, None)
+                    (State::Listed { version, new: false }, None)
                 }
-                Ok(None) => (State::Listed { version }, Some(WatchError::Short)),
-                Err(error) => (after(&error, version), Some(error)),
+                Ok(None) => (State::Listed { version, new }, Some(WatchError::Short)),
+                Err(error) => self.after(error, version, new),
             },
         }
     }
@@ -185,7 +192,21 @@ impl<K: Decode> Watch<K> {
             return Ok(State::Listing { seen, next: page.next });
         }
         self.cache.replace_shared(seen);
-        Ok(State::Listed { version: page.version })
+        Ok(State::Listed { version: page.version, new: true })
+    }
+
+    /// With 410 the server has forgotten our version and only a new list helps; otherwise we go on from where we were.
+    /// A server that says so has come back: its list does not wait out the pause of the time it was away. Only one that
+    /// forgets a list as soon as it gave it is waited for.
+    fn after(&mut self, error: WatchError, version: String, new: bool) -> (State<K>, Option<WatchError>) {
+        match error {
+            WatchError::Expired if new => (State::Empty, Some(error)),
+            WatchError::Expired => {
+                self.failures = 0;
+                (State::Empty, None)
+            }
+            _ => (State::Listed { version, new: false }, Some(error)),
+        }
     }
 
     async fn open(&self, version: &str) -> Result<Changes, WatchError> {
@@ -306,14 +327,6 @@ impl<K: Decode> Watch<K> {
     fn malformed(&self, why: &str) {
         self.counters.malformed.fetch_add(1, Relaxed);
         warn!(kind = K::KIND.name(), why, "an object cannot be read and is left out");
-    }
-}
-
-/// With 410 the server has forgotten our version and only a new list helps; otherwise we go on from where we were.
-fn after<K>(error: &WatchError, version: String) -> State<K> {
-    match error {
-        WatchError::Expired => State::Empty,
-        _ => State::Listed { version },
     }
 }
 
