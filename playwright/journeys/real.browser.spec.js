@@ -1,6 +1,6 @@
 // The application on a real cluster: what each person sees, how soon, and by which way.
 import { test, expect } from '@playwright/test';
-import { apply, end, pod, root, serve, signIn, space, token } from '../lib/real.js';
+import { apply, end, pod, serve, signIn, space, token } from '../lib/real.js';
 import { kubectl, tryKubectl, taffrail } from '../lib/taffrail.js';
 
 let product;
