@@ -65,7 +65,10 @@ need() {
         if ! chrome > /dev/null; then packages chromium; fi
         if command -v dpkg > /dev/null; then packages fonts-wqy-microhei; fi ;;
       cluster)
-        [ -z "${KUBECONFIG_TESTS:-}" ] || return 0
+        if [ -n "${KUBECONFIG:-}" ]; then
+          command -v kubectl > /dev/null || fail "KUBECONFIG is set, and kubectl is missing"
+          continue
+        fi
         packages containerd runc containernetworking-plugins busybox-static iptables nftables iproute2 openssl python3 curl
         command -v go > /dev/null || packages golang
         bash playwright/cluster/cluster.sh build ;;

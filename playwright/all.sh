@@ -24,7 +24,7 @@ frontend
 # Two calls: one feature set for the server, one for the browser, so that neither rebuilds the other's dependencies.
 tier cargo env INSTA_UPDATE=no cargo test
 tier browser-units env INSTA_UPDATE=no cargo test -p frontend -p chart -p bundle
-cargo build -q -p backend --bin taffrail
+cargo build -q -p backend --bin taffrail --example rows
 TAFFRAIL="$CARGO_TARGET_DIR/debug/taffrail" CHROME="$(chrome)"
 export TAFFRAIL CHROME
 tier demo bash -c 'cd playwright && node_modules/.bin/playwright test --project=demo'
@@ -32,3 +32,4 @@ tier cluster bash ./playwright/cluster/test.sh
 
 sum() { cat "$logs"/{cargo,browser-units,demo,cluster}.log | grep -oE "[0-9]+ $1" | awk '{s += $1} END {print s + 0}'; }
 echo "$(sum passed) passed, $(sum failed) failed"
+grep '^left out' "$logs/cluster.log" || true
