@@ -61,9 +61,11 @@ test('tables, counts, search, charts and the map are of one namespace', { tag: '
   }
   // Not a byte about anything else came, whatever the page showed of it.
   const elsewhere = kubectl(['get', 'pods,services,deployments', '-A', '--no-headers', '-o', 'custom-columns=NS:.metadata.namespace,N:.metadata.name']).trim().split('\n').map((line) => line.split(/\s+/)).filter(([namespace]) => namespace !== space);
-  const known = heard().replaceAll('DaemonSet of kube-system', ''); // where a proxy's mode would be read: a sentence of ours
+  // Two names that everybody knows: where a proxy's mode would be read, and who places pods.
+  const known = heard().replaceAll('DaemonSet of kube-system', '').replaceAll('default-scheduler', '');
   expect(known).toContain('burn');
-  const foreign = new Set(elsewhere.flat().filter((word) => word.length > 5 && !space.includes(word)));
+  const shortest = process.env.HARNESS ? 5 : 11; // on somebody's cluster a short name may be a word of ours by chance
+  const foreign = new Set(elsewhere.flat().filter((word) => word.length > shortest && !space.includes(word)));
   const leaks = [...foreign].filter((word) => known.includes(word)).map((word) => known.slice(known.indexOf(word) - 80, known.indexOf(word) + 80));
   expect(leaks).toEqual([]);
 });
