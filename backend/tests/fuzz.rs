@@ -1,8 +1,8 @@
 //! The checks of the fuzz targets on a bounded set of inputs, the same in every run: recorded pages with pieces
 //! changed, cut, doubled and swapped, which reaches deeper than random bytes, and random bytes.
 //!
-//! It stands in for libFuzzer, which needs a nightly compiler: no coverage guides it, but a check that cannot hold and
-//! a target that does not compile are found by every `cargo test`.
+//! It stands in for libFuzzer, which needs a nightly compiler: no coverage guides it, but a check that does not compile
+//! or does not hold is found by every `cargo test`.
 
 #![expect(clippy::indexing_slicing, reason = "helpers of tests; clippy.toml lets off only the tests themselves")]
 
