@@ -2,6 +2,9 @@
 const theme = (() => { try { return localStorage.getItem('theme'); } catch { return null; } })()
   ?? (matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark');
 document.documentElement.dataset.theme = theme;
+// The base is relative to the address, and moves with it: made absolute, it stays where the page was loaded.
+const base = document.querySelector('base');
+base.href = base.href;
 const at = id => document.getElementById(id).href;
 try {
   const glue = await import(at('glue'));

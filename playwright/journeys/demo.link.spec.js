@@ -50,6 +50,8 @@ for (const [name, options, title] of ways) {
     via = await way(demo.url, options);
     await open(page);
     await expect(link(page)).toContainText(/live/);
+    await row(page, 'cart').first().click();
+    await expect(page).toHaveURL(/\/pod\/orders\/cart/); // deeper: what comes back must not ask below this address
     via.cut();
     await expect(link(page)).toContainText(/reconnecting \(\d+\), next in \d+ s/);
     const pod = `cart-late-${options.sockets}`;
