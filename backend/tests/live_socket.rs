@@ -130,6 +130,36 @@ async fn rows_go_when_the_right_goes() {
 }
 
 #[tokio::test]
+async fn without_decisions_what_was_shown_grows_old_and_what_was_not_stays_away() {
+    let place = Place::new().await;
+    place.put(1, "shop");
+    let mut socket = place.enter(Vec::new()).await;
+    page(&mut socket, Sub(1)).await;
+    place.house.away.store(true, Ordering::SeqCst);
+    place.house.revoked.send_modify(|version| *version += 1);
+    let old = hear(&mut socket).await;
+    let Ok(Server::State { state: ViewState::Stale(since, why), .. }) = old else { panic!("{old:?}") };
+    assert_eq!((why.code.as_str(), since > 0), ("E-UNDECIDED", true));
+    place.put(2, "bank");
+    say(&mut socket, &Browser::Open { sub: Sub(2), view: table() }).await;
+    let second = hear(&mut socket).await;
+    assert!(matches!(second, Ok(Server::State { sub: Sub(2), state: ViewState::Failed(_) })), "{second:?}");
+    // With the next decision both are as they are.
+    place.house.away.store(false, Ordering::SeqCst);
+    let mut told = Vec::new();
+    while told.len() < 4 {
+        match hear(&mut socket).await {
+            Ok(Server::State { sub, state: ViewState::Live }) => told.push((sub.0, "live")),
+            Ok(Server::Diff { sub, .. }) => told.push((sub.0, "diff")),
+            Ok(Server::Page { sub, .. }) => told.push((sub.0, "page")),
+            other => panic!("{other:?}"),
+        }
+    }
+    told.sort_unstable();
+    assert_eq!(told, [(1, "diff"), (1, "live"), (2, "live"), (2, "page")]);
+}
+
+#[tokio::test]
 async fn a_slow_api_server_holds_up_its_view_and_not_the_connection() {
     let place = Place::new().await;
     place.put(1, "shop");

@@ -69,6 +69,7 @@ test('every pod cell is kubectl’s, through a rollout, a crash and a deletion',
     // A crash, its back-off and a restart; and one that waits for a gate nobody opens.
     apply(pod('crash', 'sleep 2; exit 3', { labels: { name: 'crash' }, readinessGates: [{ conditionType: 'example.com/open' }] }));
     await agreeUntil('pods', () => Number(cell('crash', '.status.containerStatuses[0].restartCount')) >= 2);
+    await agree('pods'); // with a look at kubectl that is not older than the second restart
     const { text } = ours.now.pods.rows.find(({ text }) => text.startsWith(`${space} | crash | `));
     expect(text).toMatch(/\| [23] \(~ ago\) \|.*\| 0\/1$/);
     // A deletion: Terminating for as long as it resists, then gone.

@@ -49,6 +49,9 @@ test('an API server that is away for half a minute: the page says so and since w
     // Two more rounds of kubelets are read and served, without an API server.
     const times = new Set();
     await expect.poll(() => times.add(sample().timestamp).size, { timeout: 45_000, intervals: [1000] }).toBeGreaterThan(2);
+    // Rights can't be asked for either by now: what was shown stays all the same.
+    await expect(stale.first()).toBeVisible();
+    await expect(row('burn')).toBeVisible();
     await start();
     start = null;
     await expect(stale).toHaveCount(0, { timeout: 60_000 });

@@ -29,7 +29,7 @@ export async function visit(page, url) {
     try {
       return await page.goto(url);
     } catch (error) {
-      if (left === 0 || !String(error).includes('ERR_NETWORK_CHANGED')) throw error;
+      if (left === 0 || !/ERR_NETWORK_CHANGED|chrome-error:/.test(String(error))) throw error;
     }
   }
 }

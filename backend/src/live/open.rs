@@ -23,6 +23,8 @@ pub(super) struct Open {
     /// The question in flight whose answer will be `sight`.
     pub(super) asking: Option<u64>,
     pub(super) state: Option<ViewState>,
+    /// Nothing leaves until the person's rights are known to allow it.
+    pub(super) blocked: bool,
     /// Keeps the node behind the view scraped often.
     pub(super) look: Option<Box<dyn std::any::Any + Send>>,
 }
@@ -31,8 +33,8 @@ impl Connection {
     pub(super) fn open(&mut self, sub: Sub, view: View, kept: Option<Shown>, seq: u32) {
         let shown = Some(kept.unwrap_or_else(|| Shown::new(&view)));
         let (unacked, next) = (VecDeque::new(), Instant::now());
-        let (answer, version, sight, asking, state, look) = (true, None, None, None, None, None);
-        let open = Open { view, shown, seq, unacked, next, answer, version, sight, asking, state, look };
+        let (answer, version, sight, asking, state, blocked, look) = (true, None, None, None, None, false, None);
+        let open = Open { view, shown, seq, unacked, next, answer, version, sight, asking, state, blocked, look };
         self.views.insert(sub, open);
     }
 }

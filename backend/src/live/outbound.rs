@@ -41,14 +41,15 @@ impl Connection {
             let Some((_, sight)) = &open.sight else { continue };
             let (needs, _) = views::needs(&open.view);
             let first = needs.first().map(|need| sight.scope(need));
-            let refused = views::strict(&open.view) && first.as_ref().is_some_and(crate::session::Scope::is_empty);
+            let nowhere = first.as_ref().is_some_and(crate::session::Scope::is_empty);
+            let refused = sight.undecided.is_none() && views::strict(&open.view) && nowhere;
             let state = match &sight.undecided {
-                Some(reason) => ViewState::Failed(Say::new("E-UNDECIDED").with("reason", reason)),
+                Some(reason) => undecided(open.state.as_ref(), open.shown.as_ref(), reason),
                 None if refused => ViewState::Denied(lacking(&open.view)),
                 None => views::state(&shared, &open.view),
             };
-            let blocked = refused || sight.undecided.is_some();
-            if !blocked
+            open.blocked = refused || sight.undecided.is_some();
+            if !open.blocked
                 && open.look.is_none()
                 && first.as_ref().is_some_and(|scope| !scope.is_empty())
                 && let Some(focus) = &shared.parts.focus
@@ -68,7 +69,7 @@ impl Connection {
             let version = views::version(&shared, &open.view);
             let due = open.shown.as_ref().and_then(Shown::due).is_some_and(|due| super::now() >= due);
             let moved = open.version != Some(version) || due;
-            let ready = !blocked && moved && now >= open.next && open.unacked.len() < CREDIT;
+            let ready = !open.blocked && moved && now >= open.next && open.unacked.len() < CREDIT;
             let mut frame = None;
             if ready
                 && (open.answer || !paced)
@@ -122,12 +123,25 @@ impl Connection {
         let shared = &self.hub.shared;
         let waits = self.views.values().filter_map(|open| {
             let moved = open.version != Some(views::version(shared, &open.view));
-            let free =
-                open.unacked.len() < CREDIT && !matches!(open.state, Some(ViewState::Denied(_) | ViewState::Failed(_)));
+            let failed = matches!(open.state, Some(ViewState::Denied(_) | ViewState::Failed(_)));
+            let free = open.unacked.len() < CREDIT && !open.blocked && !failed;
             (moved && free && open.asking.is_none())
                 .then(|| open.next.max(if self.sent.len() >= FRAMES { now + PACE / 2 } else { now }))
         });
         waits.min().unwrap_or(now + Duration::from_secs(1))
+    }
+}
+
+/// The state while the API server can't be asked who may see the view: what the person was shown before stays with them
+/// and is old from now on.
+fn undecided(known: Option<&ViewState>, shown: Option<&Shown>, reason: &str) -> ViewState {
+    let say = Say::new("E-UNDECIDED").with("reason", reason);
+    match known {
+        _ if !shown.is_some_and(Shown::anything) => ViewState::Failed(say),
+        Some(ViewState::Stale(since, _)) => ViewState::Stale(*since, say),
+        Some(ViewState::Loading(_) | ViewState::Live | ViewState::Denied(_) | ViewState::Failed(_)) | None => {
+            ViewState::Stale(super::now(), say)
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use futures::{SinkExt, StreamExt};
 use http::HeaderMap;
 use serde_json::Value;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -42,6 +42,8 @@ pub struct House {
     pub closed: Mutex<Vec<&'static str>>,
     /// Where namespaced resources may be seen; `None`: everywhere.
     pub only: Mutex<Option<Vec<&'static str>>>,
+    /// No question gets a decision.
+    pub away: AtomicBool,
     /// Questions are answered when this is open.
     pub answering: watch::Sender<bool>,
     pub revoked: watch::Sender<u64>,
@@ -75,6 +77,9 @@ impl Authority for House {
         let mut answering = self.answering.subscribe();
         Box::pin(async move {
             answering.wait_for(|open| *open).await.unwrap();
+            if self.away.load(Ordering::SeqCst) {
+                return Err(GateError::Undecided("away".into()));
+            }
             Ok(scope)
         })
     }
@@ -170,6 +175,7 @@ impl Place {
         let house = Arc::new(House {
             closed: Mutex::default(),
             only: Mutex::default(),
+            away: AtomicBool::default(),
             answering: watch::Sender::new(true),
             revoked: watch::Sender::new(0),
             ended: watch::Sender::new(false),

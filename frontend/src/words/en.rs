@@ -107,7 +107,7 @@ pub(super) const SAYS: &[(&str, &str)] = &[
     ("S-DRAINING", "The server is restarting. The page reconnects by itself."),
     (
         "E-UNDECIDED",
-        "The API server did not decide whether you may see this: {reason}. Nothing is shown until it does.",
+        "The API server did not decide whether you may see this: {reason}. Nothing new is shown until it does.",
     ),
     ("E-OFF", "{kind} is not read in this installation."),
     ("S_OK", "Answers. {ready} ready."),

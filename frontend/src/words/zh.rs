@@ -79,7 +79,7 @@ pub(super) const SAYS: &[(&str, &str)] = &[
     ("MARK_OOM", "内存不足。{container}"),
     ("MARK_RESTART", "重启。{container}"),
     ("S-DRAINING", "服务器正在重启。页面会自动重新连接。"),
-    ("E-UNDECIDED", "API 服务器没有判定您能否查看：{reason}。在此之前不显示任何内容。"),
+    ("E-UNDECIDED", "API 服务器没有判定您能否查看：{reason}。在此之前不显示新内容。"),
     ("E-OFF", "此安装不读取 {kind}。"),
     ("S_OK", "可以连通。{ready} 个就绪。"),
     ("S_NOSELECTOR", "连接被拒绝。{service} 没有选择器，也没有人为它写入端点。"),
