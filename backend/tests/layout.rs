@@ -183,7 +183,7 @@ fn ledger() -> Objects {
 fn a_selector_that_matches_nothing_names_the_pods_that_come_close() {
     let objects = ledger();
     let facts = Facts::of(&objects);
-    let reach = &reach::service(&facts, &facts.services[0], "iptables")[0];
+    let reach = &reach::service(&facts, facts.services.get(0).unwrap(), "iptables")[0];
     assert_eq!((&*reach.verdict, &*reach.rule, reach.level), ("REJECT", "V1", Level::Bad));
     assert_eq!(reach.say.code, "S_NOMATCH");
     assert_eq!(reach.say.arg("selector"), "app=ledger");
@@ -204,7 +204,7 @@ fn the_map_draws_the_nearest_fix_and_marks_its_workload_as_lone() {
 #[track_caller]
 fn says(objects: &Objects, code: &str, level: Level) {
     let facts = Facts::of(objects);
-    let reach = &reach::service(&facts, &facts.services[0], "nftables")[0];
+    let reach = &reach::service(&facts, facts.services.get(0).unwrap(), "nftables")[0];
     assert_eq!((&*reach.say.code, reach.level), (code, level));
 }
 

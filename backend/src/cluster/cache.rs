@@ -4,17 +4,12 @@
 //! content at once: no reader ever sees half of it.
 
 use super::kinds::{Deployment, EndpointSlice, Event, Kind, Namespace, Node, Pod, ReplicaSet, Service};
+use super::snapshot::Blocks;
+pub use super::snapshot::Snapshot;
 use parking_lot::{Mutex, RwLock};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 use wire::{Millis, Say};
-
-/// Namespace (empty for cluster-scoped kinds) and name.
-pub type Name = (Arc<str>, Arc<str>);
-
-/// The objects of one snapshot, sorted by namespace, then name.
-pub type Snapshot<K> = Arc<[Arc<K>]>;
 
 /// How current a cache is.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +33,7 @@ pub struct Cache<K> {
 
 struct Shared<K> {
     /// Held for one lookup, one insertion or one copy; never across an `await`.
-    objects: RwLock<BTreeMap<Name, Arc<K>>>,
+    objects: RwLock<Blocks<K>>,
     /// The snapshot of a version, made when somebody asks for it.
     snapshot: Mutex<(u64, Snapshot<K>)>,
     /// Version: moves with every change of content or of `sync`.
@@ -77,8 +72,8 @@ impl<K: Kind> Default for Cache<K> {
     fn default() -> Self {
         Self {
             shared: Arc::new(Shared {
-                objects: RwLock::new(BTreeMap::new()),
-                snapshot: Mutex::new((0, Arc::new([]))),
+                objects: RwLock::default(),
+                snapshot: Mutex::default(),
                 version: watch::Sender::new(0),
                 sync: RwLock::new(Sync::Off),
             }),
@@ -93,18 +88,13 @@ impl<K: Kind> Cache<K> {
         let objects = self.shared.objects.read();
         let version = *self.shared.version.borrow();
         if cached.0 != version {
-            *cached = (version, objects.values().cloned().collect());
+            *cached = (version, objects.snapshot());
         }
-        Arc::clone(&cached.1)
+        cached.1.clone()
     }
 
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        self.shared.objects.read().get(&(Arc::from(namespace), Arc::from(name))).cloned()
-    }
-
-    /// As [`Cache::get`], without making a name.
-    pub(super) fn find(&self, name: &Name) -> Option<Arc<K>> {
-        self.shared.objects.read().get(name).cloned()
+        self.shared.objects.read().get(namespace, name).cloned()
     }
 
     pub fn len(&self) -> usize {
@@ -130,18 +120,18 @@ impl<K: Kind> Cache<K> {
     }
 
     pub(super) fn put_shared(&self, object: Arc<K>) {
-        let name = (Arc::clone(&object.meta().namespace), Arc::clone(&object.meta().name));
         let mut objects = self.shared.objects.write();
-        if objects.get(&name).is_some_and(|known| *known == object) {
+        let meta = object.meta();
+        if objects.get(&meta.namespace, &meta.name).is_some_and(|known| *known == object) {
             return;
         }
-        objects.insert(name, object);
+        objects.put(object);
         self.moved();
     }
 
     pub fn remove(&self, namespace: &str, name: &str) {
         let mut objects = self.shared.objects.write();
-        if objects.remove(&(Arc::from(namespace), Arc::from(name))).is_some() {
+        if objects.remove(namespace, name) {
             self.moved();
         }
     }
@@ -153,13 +143,10 @@ impl<K: Kind> Cache<K> {
 
     /// As [`Cache::replace`], with objects that may be the very ones already here: a relist in which nothing changed
     /// costs one pointer an object, not a second cluster.
-    pub(super) fn replace_shared(&self, list: Vec<Arc<K>>) {
-        let fresh: BTreeMap<Name, Arc<K>> = list
-            .into_iter()
-            .map(|object| ((Arc::clone(&object.meta().namespace), Arc::clone(&object.meta().name)), object))
-            .collect();
+    pub(crate) fn replace_shared(&self, list: Vec<Arc<K>>) {
+        let fresh = Blocks::of(list);
         let mut objects = self.shared.objects.write();
-        if objects.len() == fresh.len() && objects.values().zip(fresh.values()).all(|(a, b)| Arc::ptr_eq(a, b)) {
+        if objects.len() == fresh.len() && objects.iter().zip(fresh.iter()).all(|(a, b)| Arc::ptr_eq(a, b)) {
             return;
         }
         let old = std::mem::replace(&mut *objects, fresh);

@@ -11,6 +11,7 @@ mod node;
 mod pod;
 pub mod quantity;
 mod raw;
+pub mod snapshot;
 pub mod watch;
 mod watches;
 mod workload;

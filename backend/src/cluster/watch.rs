@@ -5,7 +5,7 @@
 //!
 //! Costs one connection, one buffer as large as the largest object, and while listing one page of JSON.
 
-use super::cache::{Cache, Name, Sync};
+use super::cache::{Cache, Sync};
 use super::decode::{Change, Decode, Decoder, Unreadable};
 use super::lines::{BodyError, Lines, whole};
 use super::watches::Counters;
@@ -249,8 +249,9 @@ impl<K: Decode> Watch<K> {
 
     /// The object with its number; the very one in the cache when nothing changed.
     fn known(&self, mut object: K) -> Arc<K> {
-        let name: Name = (Arc::clone(&object.meta().namespace), Arc::clone(&object.meta().name));
-        let before = self.cache.find(&name).filter(|before| before.meta().uid == object.meta().uid);
+        let meta = object.meta();
+        let before =
+            self.cache.get(&meta.namespace, &meta.name).filter(|before| before.meta().uid == object.meta().uid);
         object.meta_mut().id =
             before.as_ref().map_or_else(|| self.counters.ids.fetch_add(1, Relaxed) + 1, |before| before.meta().id);
         before.filter(|before| **before == object).unwrap_or_else(|| Arc::new(object))

@@ -79,9 +79,7 @@ pub(super) fn forget(objects: &Objects, intake: &RwLock<Intake>) {
         return;
     }
     let pods = objects.pods.snapshot();
-    let known = |namespace: &str, name: &str| {
-        pods.binary_search_by(|pod| (&*pod.meta.namespace, &*pod.meta.name).cmp(&(namespace, name))).is_ok()
-    };
+    let known = |namespace: &str, name: &str| pods.find(namespace, name).is_some();
     let gone = |(key, group): (&Key, &Group)| match key {
         Key::Pod(namespace, name) if !group.ended() && !known(namespace, name) => {
             Some((Arc::clone(namespace), Arc::clone(name)))

@@ -96,6 +96,13 @@ impl Filter {
         columns
     }
 
+    /// Whether what is admitted changes with time alone: an age is compared.
+    pub fn timed(&self, columns: &[Column]) -> bool {
+        let compares = |how: &Match| matches!(how, Match::Above | Match::Below);
+        let numeric = |at: &usize| columns.get(*at).is_some_and(|column| column.numeric);
+        self.terms.iter().any(|(_, term)| matches!(term, Term::Cell(at, how, ..) if compares(how) && !numeric(at)))
+    }
+
     /// Whether a row is in. `cell` gives a column's value.
     pub fn admits<'a>(&self, meta: &Meta, now: Millis, cell: impl Fn(usize) -> &'a Sort) -> bool {
         self.terms.iter().all(|(not, term)| term.holds(meta, now, &cell) != *not)

@@ -1,8 +1,8 @@
 //! What all connections share: the parts, the seats, the tables' sort values, and what broken connections had.
 
 use super::arrivals::Arrivals;
+use super::board::Board;
 use super::door::{Authority, Door, Topology};
-use super::order::Board;
 use super::verdicts::Ledger;
 use super::views::Shown;
 use crate::cluster::Objects;

@@ -2,11 +2,13 @@
 //!
 //! A view remembers what its browser was shown and nothing else; what is sent is the difference to what is now. Nothing
 //! is queued per change: a browser that slept an hour costs what one costs that slept a second. Everything that leaves
-//! went through a [`Permitted`](crate::session::Permitted). Costs O(browsers × window), plus the shared [`order::Board`]s.
+//! went through a [`Permitted`](crate::session::Permitted). Costs O(browsers × window), plus the shared [`board::Board`]s.
 
 mod arrivals;
+pub mod board;
 mod charts;
 pub mod connection;
+mod cuts;
 pub mod diff;
 pub mod door;
 mod fallback;
@@ -23,6 +25,7 @@ mod overview;
 mod permits;
 pub mod requests;
 mod socket;
+mod spread;
 mod steps;
 pub mod table;
 mod verdicts;

@@ -247,8 +247,8 @@ pub(super) fn visible(shared: &Shared, sight: &Sight, asked: &[String]) -> Permi
         ($($field:ident: $kind:ident),*) => {$(
             let snapshot = all.$field.snapshot();
             let scope = sight.list(K::$kind, scope_of(K::$kind, asked));
-            permitted = permitted.and(scope.filter(&snapshot)).map(|(seen, objects)| {
-                seen.$field.replace(objects.into_iter().map(|one| (**one).clone()).collect());
+            permitted = permitted.and(scope.filter(snapshot.iter())).map(|(seen, objects)| {
+                seen.$field.replace_shared(objects.into_iter().cloned().collect());
                 let hidden = Sync::Denied(denied("list", K::$kind.resource()).with("kind", K::$kind.resource()));
                 seen.$field.set_sync(if scope.is_empty() { hidden } else { all.$field.sync() });
                 seen

@@ -1,9 +1,9 @@
 //! The first page and the shell's counts, made of what the person may see and of nothing else.
 
+use super::board::State;
 use super::findings::{self, Found};
 use super::fold;
 use super::hub::Shared;
-use super::order::State;
 use super::permits::Sight;
 use super::requests::asked;
 use super::views::scope_of;

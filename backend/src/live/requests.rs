@@ -75,7 +75,9 @@ mod requests_tests {
     fn check(only: Option<&[&str]>, node: &str, expected: Option<(u64, u64)>) {
         let pods = [pod("bank", "n1", "Running"), pod("done", "n1", "Succeeded"), pod("shop", "n1", "Pending")];
         let named = |names: &[&str]| Scope::In(Arc::new(names.iter().map(|name| Arc::from(*name)).collect()));
-        let requests = Requests::new(Arc::new(pods), only.map_or(Scope::All, named));
+        let cache = crate::cluster::Cache::default();
+        cache.replace_shared(pods.to_vec());
+        let requests = Requests::new(cache.snapshot(), only.map_or(Scope::All, named));
         assert_eq!(requests.of(node), expected);
     }
 

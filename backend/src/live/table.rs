@@ -1,16 +1,17 @@
 //! A window of a table: filter, sort, cut, and what of it was sent.
 
+use super::board::{Board, Part, State, Values};
+use super::cuts::{self, By, Cut, Knife, Pattern};
 use super::diff::diff;
 use super::filter::Filter;
-use super::order::{Board, Sort, State, Values};
+use super::order::Sort;
 use super::requests::Requests;
 use super::verdicts::Told;
-use crate::cluster::kinds::{Node, Pod};
+use crate::cluster::kinds::{Meta, Node, Pod};
 use crate::history::Reader;
 use crate::printers::Printer;
 use crate::session::{Permitted, Scope};
 use std::any::Any;
-use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 use wire::chart::Metric;
@@ -146,16 +147,13 @@ impl Table {
         if source.usage.is_empty() && columns.iter().any(|column| column.id.0 >= 100) {
             notes.push(Say::new("M-NOPERM").with("resource", format!("{}.metrics.k8s.io", K::KIND.resource())));
         }
-        let values = |at: usize| match columns.get(at).filter(|column| column.id.0 >= 100) {
-            Some(column) => {
-                let value = |object: &Arc<K>| used(source, object, &column.word, now);
-                let values = source.objects.iter().map(value).collect();
-                Arc::new(Values { objects: Arc::clone(source.objects), values })
-            }
-            None => source.board.column(at, source.objects, now),
+        let values = |at: usize| match word(at) {
+            "cpu" => used(source, at, Metric::Cpu, now),
+            "memory" => used(source, at, Metric::Memory, now),
+            _ => source.board.column(at, source.objects, now),
         };
-        let asked: Vec<(usize, Arc<Values<K, Sort>>)> =
-            filter.columns().into_iter().map(|at| (at, values(at))).collect();
+        let places = filter.columns();
+        let asked: Vec<Arc<Values<K, Sort>>> = places.iter().map(|at| values(*at)).collect();
         let volatile = sorts.iter().any(|(at, _)| matches!(word(*at), "cpu" | "memory" | "restarts" | "last"));
         let orders = if volatile {
             self.orders(source, now, || sorts.iter().map(|(at, _)| values(*at)).collect())
@@ -163,68 +161,43 @@ impl Table {
             self.frozen = None;
             sorts.iter().map(|(at, _)| values(*at)).collect()
         };
+        let pattern = Pattern {
+            filter: ask.filter.clone(),
+            sorts,
+            scopes: [source.scope.clone(), source.usage.clone()],
+            told: source.told.map(|told| (told.scopes.clone(), Arc::clone(&told.verdicts))),
+            frozen: self.frozen.as_ref().map(|(since, _)| *since),
+        };
+        // What a filter by age admits changes by itself.
+        let timed = filter.timed(&columns);
+        let known = if timed { Vec::new() } else { source.board.take(&pattern) };
+        let of = |all: &[Arc<Values<K, Sort>>], block: usize| {
+            all.iter().filter_map(|values| values.parts.get(block).map(Arc::clone)).collect()
+        };
         let states = source.board.states(source.objects, now);
-        source.scope.filter(source.objects).map(|permitted| {
-            let mut matched: Vec<u32> = Vec::new();
-            let mut tally: Vec<Tally> = Vec::new();
-            let mut next = permitted.iter().peekable();
-            for (at, object) in source.objects.iter().enumerate() {
-                if next.next_if(|known| Arc::ptr_eq(known, object)).is_none() {
-                    continue;
-                }
-                let cell = |column: usize| {
-                    let known = asked.iter().find(|(known, _)| *known == column);
-                    known.and_then(|(_, values)| values.values.get(at)).unwrap_or(&Sort::Missing)
-                };
-                if !filter.admits(object.meta(), now, cell) {
-                    continue;
-                }
-                matched.push(u32::try_from(at).unwrap_or(u32::MAX));
-                let Some(plain) = states.values.get(at) else { continue };
-                let (level, word) = state(source, &**object, *plain);
-                match tally.iter_mut().find(|known| known.level == level && known.word == word) {
-                    Some(known) => known.count += 1,
-                    None => tally.push(Tally { level, word: word.into(), count: 1 }),
-                }
-            }
-            tally.sort_by(|a, b| (b.level, &a.word).cmp(&(a.level, &b.word)));
-            let compare = |a: &u32, b: &u32| {
-                let value = |values: &Values<K, Sort>, at: u32| values.values.get(at as usize).cloned();
-                for (values, (_, down)) in orders.iter().zip(&sorts) {
-                    let (left, right) = (values.values.get(*a as usize), values.values.get(*b as usize));
-                    let order = match (left, right) {
-                        (Some(left), Some(right)) => left.compare(right, *down),
-                        _ => value(values, *a).is_none().cmp(&value(values, *b).is_none()),
-                    };
-                    if order != Ordering::Equal {
-                        return order;
-                    }
-                }
-                a.cmp(b) // the snapshot is sorted by namespace and name: the order is total
-            };
-            let count = matched.len();
-            let start = (ask.start as usize).min(count);
-            let end = (start + ask.count.min(WINDOW_MAX) as usize).min(count);
-            if !orders.is_empty() {
-                // Only the window is put in order; what stands before and behind it is told apart in linear time.
-                if end < count {
-                    matched.select_nth_unstable_by(end, compare);
-                }
-                if 0 < start
-                    && start < end
-                    && let Some(head) = matched.get_mut(..end)
-                {
-                    head.select_nth_unstable_by(start, compare);
-                }
-                if let Some(window) = matched.get_mut(start..end) {
-                    window.sort_unstable_by(compare);
-                }
-            }
-            let rows = matched.get(start..end).unwrap_or_default().iter();
-            let rows = rows.filter_map(|at| source.objects.get(*at as usize));
-            let rows = rows.map(|object| row(source, &**object, now)).collect();
+        let by = |(block, states): (usize, &Arc<_>)| By {
+            states: Arc::clone(states),
+            asked: of(&asked, block),
+            orders: of(&orders, block),
+        };
+        let by = states.parts.iter().enumerate().map(by).collect();
+        let down: Vec<bool> = pattern.sorts.iter().map(|(_, down)| *down).collect();
+        let (scope, told) = (source.scope, source.told);
+        let cuts = cuts::cut(known, by, &Blade { scope, told, filter: &filter, places: &places, down: &down, now });
+        let matched: usize = cuts.iter().map(Cut::admitted).sum();
+        let total = cuts.iter().map(|cut| cut.permitted).sum();
+        let start = (ask.start as usize).min(matched);
+        let window = cuts::window(&cuts, &down, start, start + ask.count.min(WINDOW_MAX) as usize);
+        let objects: Vec<Arc<K>> =
+            window.iter().filter_map(|(block, at)| cuts.get(*block)?.object(*at).map(Arc::clone)).collect();
+        let tally = tally(&cuts);
+        if !timed {
+            source.board.keep(pattern, cuts);
+        }
+        scope.filter(&objects).map(|objects| {
+            let rows = objects.into_iter().map(|object| row(source, &**object, now)).collect();
             let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-            Window { rows, start: number(start), matched: number(count), total: number(permitted.len()), tally, notes }
+            Window { rows, start: number(start), matched: number(matched), total, tally, notes }
         })
     }
 
@@ -234,11 +207,14 @@ impl Table {
         now: Millis,
         fresh: impl FnOnce() -> Vec<Arc<Values<K, Sort>>>,
     ) -> Vec<Arc<Values<K, Sort>>> {
-        if let Some((since, values)) = &self.frozen
-            && (self.hold || now - since < ORDER_KEPT)
-            && let Some(values) = values.downcast_ref::<Vec<Arc<Values<K, Sort>>>>()
+        if let Some((since, values)) = &mut self.frozen
+            && (self.hold || now - *since < ORDER_KEPT)
+            && let Some(values) = values.downcast_mut::<Vec<Arc<Values<K, Sort>>>>()
         {
-            return values.iter().map(|values| Arc::new(values.carried(source.objects))).collect();
+            for values in values.iter_mut() {
+                *values = values.carried(source.objects, &Sort::Missing);
+            }
+            return values.clone();
         }
         let fresh = fresh();
         self.frozen = Some((now, Box::new(fresh.clone())));
@@ -265,11 +241,7 @@ impl Table {
             let mut values = Vec::new();
             for row in rows.iter().filter(|row| source.usage.allows(&row.namespace)) {
                 if self.sent.insert((column.0, row.key))
-                    && let Ok(at) = source.objects.binary_search_by(|object| {
-                        let meta = object.meta();
-                        (&*meta.namespace, &*meta.name).cmp(&(&*row.namespace, &*row.name))
-                    })
-                    && let Some(object) = source.objects.get(at)
+                    && let Some(object) = source.objects.find(&row.namespace, &row.name)
                     && let Some(usage) = usage(source, &**object, metric, now, SPARK)
                 {
                     values.push((row.key, usage));
@@ -299,14 +271,70 @@ fn row<K: Printer>(source: &Source<'_, K>, object: &K, now: Millis) -> Row {
     }
 }
 
-fn used<K: Printer>(source: &Source<'_, K>, object: &Arc<K>, word: &str, now: Millis) -> Sort {
-    let metric = if word == "cpu" { Metric::Cpu } else { Metric::Memory };
-    if !source.usage.allows(&object.meta().namespace) {
-        return Sort::Missing; // an order is a value too
+/// The usage that everybody sorts and filters by; of the namespaces where it may be seen when those are not all.
+fn used<K: Printer>(source: &Source<'_, K>, at: usize, metric: Metric, now: Millis) -> Arc<Values<K, Sort>> {
+    let history = source.history;
+    let used = |object: &K| {
+        let object: &dyn Any = object;
+        let usage = if let Some(pod) = object.downcast_ref::<Pod>() {
+            history.pod(&pod.meta.namespace, &pod.meta.name, metric, now, 0)
+        } else {
+            object.downcast_ref::<Node>().and_then(|node| history.node(&node.meta.name, metric, now, 0))
+        };
+        usage.filter(|usage| !usage.used.is_nan()).map_or(Sort::Missing, |usage| Sort::Number(f64::from(usage.used)))
+    };
+    match source.usage {
+        Scope::All => source.board.usage(at, source.objects, now, used),
+        // An order is a value too.
+        scope @ Scope::In(_) => Values::renewed(None, source.objects, |object: &K| {
+            if scope.allows(&object.meta().namespace) { used(object) } else { Sort::Missing }
+        }),
     }
-    match usage(source, &**object, metric, now, 1) {
-        Some(usage) if !usage.used.is_nan() => Sort::Number(f64::from(usage.used)),
-        Some(_) | None => Sort::Missing,
+}
+
+/// How many of each state there are, the worst first.
+fn tally<K>(cuts: &[Cut<K>]) -> Vec<Tally> {
+    let mut tally: Vec<Tally> = Vec::new();
+    for ((level, word), more) in cuts.iter().flat_map(|cut| &cut.tally) {
+        match tally.iter_mut().find(|known| known.level == *level && known.word == *word) {
+            Some(known) => known.count += more,
+            None => tally.push(Tally { level: *level, word: (*word).into(), count: *more }),
+        }
+    }
+    tally.sort_by(|a, b| (b.level, &a.word).cmp(&(a.level, &b.word)));
+    tally
+}
+
+/// What a person may see, asks for, and in which order.
+struct Blade<'a> {
+    scope: &'a Scope,
+    told: Option<&'a Told>,
+    filter: &'a Filter,
+    /// The columns whose values the filter asks for.
+    places: &'a [usize],
+    down: &'a [bool],
+    now: Millis,
+}
+
+impl<K: Printer> Knife<K> for Blade<'_> {
+    fn permits(&self, meta: &Meta) -> bool {
+        self.scope.allows(&meta.namespace)
+    }
+
+    fn admits(&self, object: &K, at: usize, asked: &[Arc<Part<K, Sort>>]) -> bool {
+        let cell = |column: usize| {
+            let known = self.places.iter().zip(asked).find(|(place, _)| **place == column);
+            known.and_then(|(_, part)| part.values.get(at)).unwrap_or(&Sort::Missing)
+        };
+        self.filter.admits(object.meta(), self.now, cell)
+    }
+
+    fn state(&self, object: &K, plain: State) -> State {
+        self.told.map_or(plain, |told| told.state(object.meta(), plain))
+    }
+
+    fn down(&self) -> &[bool] {
+        self.down
     }
 }
 
@@ -321,8 +349,7 @@ fn usage<K: Printer>(source: &Source<'_, K>, object: &K, metric: Metric, now: Mi
         let mut usage = history.node(&node.meta.name, metric, now, points)?;
         let allocatable = if metric == Metric::Cpu { node.allocatable.cpu } else { node.allocatable.memory };
         usage.limit = allocatable.map_or(f32::NAN, |value| value as f32);
-        // One point is for an order, which does not ask what is requested.
-        let requested = source.requests.filter(|_| points > 1).and_then(|requests| requests.of(&node.meta.name));
+        let requested = source.requests.and_then(|requests| requests.of(&node.meta.name));
         let requested = requested.map(|(cpu, memory)| if metric == Metric::Cpu { cpu } else { memory });
         usage.request = requested.map_or(f32::NAN, |value| value as f32);
         Some(usage)

@@ -1,9 +1,9 @@
 //! How Services are, in the topology engine's words: made once per moment for all connections, told to a person only
 //! where they may see all it was made of. Costs one pass over Services, slices and pods a moment, and only when asked.
 
+use super::board::State;
 use super::door::Topology;
 use super::hub::Shared;
-use super::order::State;
 use super::permits::Sight;
 use crate::cluster::cache::Snapshot;
 use crate::cluster::kinds::{EndpointSlice, Meta, Node, Pod, Service};
@@ -97,10 +97,10 @@ impl Ledger {
 
 impl Known {
     fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.services, &other.services)
-            && Arc::ptr_eq(&self.slices, &other.slices)
-            && Arc::ptr_eq(&self.pods, &other.pods)
-            && (Arc::ptr_eq(&self.nodes, &other.nodes) || (self.nodes.is_empty() && other.nodes.is_empty()))
+        self.services.same(&other.services)
+            && self.slices.same(&other.slices)
+            && self.pods.same(&other.pods)
+            && (self.nodes.same(&other.nodes) || (self.nodes.is_empty() && other.nodes.is_empty()))
             && self.proxy == other.proxy
     }
 }

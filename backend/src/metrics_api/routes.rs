@@ -160,16 +160,11 @@ impl Api {
 
     fn pods(&self, frame: Frame, namespace: &str, wanted: &dyn Fn(&Pod) -> bool) -> (String, Option<String>) {
         let all = self.objects.pods.snapshot();
-        // Sorted by namespace: one namespace is one stretch.
-        let within: &[Arc<Pod>] = if namespace.is_empty() {
-            &all
-        } else {
-            let start = all.partition_point(|pod| *pod.meta.namespace < *namespace);
-            let end = all.partition_point(|pod| *pod.meta.namespace <= *namespace);
-            all.get(start..end).unwrap_or_default()
+        let asked = |pod: &&Arc<Pod>| &*pod.phase == "Running" && wanted(pod);
+        let running: Vec<Arc<Pod>> = match namespace {
+            "" => all.iter().filter(asked).cloned().collect(),
+            one => all.within(one).filter(asked).cloned().collect(),
         };
-        let running: Vec<Arc<Pod>> =
-            within.iter().filter(|pod| &*pod.phase == "Running" && wanted(pod)).cloned().collect();
         let items: Vec<String> = running
             .iter()
             .zip(self.latest.pods(&running))

@@ -62,8 +62,8 @@ impl Scope {
     }
 
     /// The objects of a snapshot that may be seen. Cluster-scoped kinds need [`Scope::All`].
-    pub fn filter<'a, K: Kind>(&self, objects: &'a [Arc<K>]) -> Permitted<Vec<&'a Arc<K>>> {
-        Permitted(objects.iter().filter(|object| self.allows(&object.meta().namespace)).collect())
+    pub fn filter<'a, K: Kind>(&self, objects: impl IntoIterator<Item = &'a Arc<K>>) -> Permitted<Vec<&'a Arc<K>>> {
+        Permitted(objects.into_iter().filter(|object| self.allows(&object.meta().namespace)).collect())
     }
 
     /// One object, if it may be seen.

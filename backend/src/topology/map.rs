@@ -102,7 +102,7 @@ pub fn build(facts: &Facts, scope: &Scope, previous: Option<&Ranks>, proxy: &Pro
         proxy: proxy.clone(),
         missing: facts.missing.clone(),
     };
-    let nodes: &[Arc<Node>] = if scope.nodes { &facts.nodes } else { &[] };
+    let nodes: Vec<&Arc<Node>> = facts.nodes.iter().filter(|_| scope.nodes).collect();
     if pods <= NODE_LINES {
         let known: HashMap<&str, Key> = nodes.iter().map(|node| (&*node.meta.name, node_key(node))).collect();
         for ward in wards.values_mut() {
@@ -119,7 +119,7 @@ pub fn build(facts: &Facts, scope: &Scope, previous: Option<&Ranks>, proxy: &Pro
         map.lanes.push(Lane { namespace: namespace.into(), row, rows });
         row += rows;
     }
-    stand(nodes, &on_node, &mut map);
+    stand(&nodes, &on_node, &mut map);
     map.boxes.sort_by_key(|piece| piece.key);
     map.edges.sort();
     map.edges.dedup_by(|a, b| (a.from, a.to) == (b.from, b.to));
@@ -312,8 +312,8 @@ fn tiled(key: Key, tile: &Tile<'_>, namespace: &str, row: u32, counted: bool) ->
 }
 
 /// The nodes' own lane, by zone, then name.
-fn stand(nodes: &[Arc<Node>], pods: &BTreeMap<&str, u32>, map: &mut Map) {
-    let mut nodes: Vec<&Arc<Node>> = nodes.iter().collect();
+fn stand(nodes: &[&Arc<Node>], pods: &BTreeMap<&str, u32>, map: &mut Map) {
+    let mut nodes = nodes.to_vec();
     nodes.sort_by_key(|node| (zone(node), &node.meta.name));
     for (node, row) in nodes.iter().zip(0_u32..) {
         let count = pods.get(&*node.meta.name).copied().unwrap_or(0);
