@@ -22,6 +22,8 @@ fn every_pod_prints_as_kubectl_prints_it() {
         let now = case["now"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond();
         let pod: Pod = object(&case["pod"]).unwrap();
         let cells = pod.cells(now);
+        let alone: Vec<_> = (0..cells.len()).map(|at| pod.cell(at, now).unwrap()).collect();
+        assert_eq!(alone, cells, "{}", case["id"]);
         let found = [1, 2, 3].map(|at| text(&cells[at], now));
         let expected = ["ready", "status", "restarts"].map(|cell| case["expect"][cell].as_str().unwrap().to_owned());
         if found != expected {

@@ -64,7 +64,7 @@ impl<K: Printer> Board<K> {
     pub fn column(&self, at: usize, objects: &Snapshot<K>, now: Millis) -> Arc<Values<K, Sort>> {
         let known = self.columns.lock().get(&at).cloned();
         let fresh = Values::renewed(known.as_ref(), objects, |object| {
-            object.cells(now).get(at).map_or(Sort::Missing, Sort::of)
+            object.cell(at, now).as_ref().map_or(Sort::Missing, Sort::of)
         });
         self.columns.lock().insert(at, Arc::clone(&fresh));
         fresh

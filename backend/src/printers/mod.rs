@@ -27,6 +27,10 @@ pub trait Printer: Kind {
     fn columns() -> Vec<Column>;
     /// One cell a column.
     fn cells(&self, now: Millis) -> Vec<Cell>;
+    /// The cell of one column, cheaper than all of them where only one is sorted or filtered by.
+    fn cell(&self, at: usize, now: Millis) -> Option<Cell> {
+        self.cells(now).into_iter().nth(at)
+    }
     /// How the object is, and the word of its state group.
     fn state(&self, now: Millis) -> (Level, &'static str);
 }

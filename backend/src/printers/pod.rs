@@ -185,6 +185,19 @@ impl Printer for Pod {
         ]
     }
 
+    fn cell(&self, at: usize, now: Millis) -> Option<Cell> {
+        match at {
+            0 => Some(words(&*self.meta.name)),
+            2 => {
+                let summary = summary(self);
+                Some(Cell::State(level(self, &summary).0, summary.status))
+            }
+            4 => Some(Cell::Time(self.meta.created)),
+            6 => Some(or(self.node.as_deref(), "<none>")),
+            _ => self.cells(now).into_iter().nth(at),
+        }
+    }
+
     fn state(&self, _now: Millis) -> (Level, &'static str) {
         level(self, &summary(self))
     }
