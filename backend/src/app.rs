@@ -154,8 +154,9 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
         let client = account.client.clone();
         let (objects, coverage) = (objects.clone(), coverage.clone());
         // The reviews' tasks live on the plane that asks.
-        let routes =
+        let (routes, authorities) =
             planes.instrument.block_on(async { metrics_api::build(config, client, latest, objects, coverage) });
+        planes.instrument.spawn("authorities", |stop| authorities.run(stopped(stop)));
         let tls = cert::server_config(&serving, true)?;
         planes.instrument.spawn("metrics_api", |stop| tls::serve(listener, Some(tls), routes, stopped(stop)));
     }

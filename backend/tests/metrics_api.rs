@@ -94,22 +94,27 @@ impl Server {
             let server = server.clone();
             async move {
                 let path = request.uri().path().to_owned();
+                if request.uri().query().is_some_and(|query| query.contains("watch=")) {
+                    let silence = futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+                    return Ok::<_, tower::BoxError>(http::Response::new(Body::from_stream(silence)));
+                }
                 let body = request.into_body().collect().await?.to_bytes();
                 let answer = server.answer(&path, serde_json::from_slice(&body).unwrap_or_default());
-                Ok::<_, tower::BoxError>(http::Response::new(Body::from(answer.to_string())))
+                Ok(http::Response::new(Body::from(answer.to_string())))
             }
         });
         kube::Client::new(service, "default")
     }
 
     fn answer(&self, path: &str, mut asked: Value) -> Value {
-        if path.ends_with("/extension-apiserver-authentication") {
-            return json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {
+        if path.ends_with("/configmaps") {
+            let map = json!({"metadata": {"name": "x"}, "data": {
                 "client-ca-file": self.client_ca, "requestheader-client-ca-file": self.proxy_ca,
                 "requestheader-allowed-names": "[\"front-proxy-client\"]",
                 "requestheader-username-headers": "[\"X-Remote-User\"]",
                 "requestheader-group-headers": "[\"X-Remote-Group\"]",
                 "requestheader-extra-headers-prefix": "[\"X-Remote-Extra-\"]"}});
+            return json!({"apiVersion": "v1", "kind": "ConfigMapList", "metadata": {}, "items": [map]});
         }
         if path.ends_with("/tokenreviews") {
             asked["status"] = match asked["spec"]["token"].as_str() {
@@ -160,7 +165,9 @@ impl World {
         objects.pods.set_sync(Sync::Live);
         let latest = Latest::new(Duration::from_secs(resolution), 3);
         let config = Config { resolution: Duration::from_secs(resolution), ..Config::default() };
-        let router = build(config, server.client(), latest.clone(), objects.clone(), Coverage::default());
+        let (router, authorities) =
+            build(config, server.client(), latest.clone(), objects.clone(), Coverage::default());
+        tokio::spawn(authorities.run(std::future::pending()));
         Self { objects, latest, server, router, proxy, people, names: Names::default() }
     }
 

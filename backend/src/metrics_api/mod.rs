@@ -12,7 +12,9 @@ mod quantity;
 mod request;
 mod reviews;
 mod routes;
+mod sources;
 mod status;
+mod trust;
 
 use crate::cluster::{Objects, Sync};
 use crate::http::tls;
@@ -32,6 +34,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+
+pub use trust::Follower;
 
 /// Plain data: flags of metrics-server by their names.
 #[derive(Clone, Debug)]
@@ -83,11 +87,18 @@ struct Api {
     was_ready: std::sync::atomic::AtomicBool,
 }
 
-/// The routes of the secure port.
-pub fn build(config: Config, client: kube::Client, latest: Latest, objects: Objects, coverage: Coverage) -> Router {
+/// The routes of the secure port, and what must run for client certificates to be judged.
+pub fn build(
+    config: Config,
+    client: kube::Client,
+    latest: Latest,
+    objects: Objects,
+    coverage: Coverage,
+) -> (Router, Follower) {
+    let (trust, follower) = trust::build(client.clone());
     let authorizer = Authorizer::new(client.clone(), config.always_allow_paths.clone(), config.access_cache);
     let api = Api {
-        authenticator: Authenticator::new(client, config.token_cache),
+        authenticator: Authenticator::new(client, trust, config.token_cache),
         authorizer,
         places: Semaphore::new(config.max_requests_inflight),
         was_ready: std::sync::atomic::AtomicBool::new(false),
@@ -96,7 +107,7 @@ pub fn build(config: Config, client: kube::Client, latest: Latest, objects: Obje
         objects,
         coverage,
     };
-    Router::new().fallback(answer).with_state(Arc::new(api))
+    (Router::new().fallback(answer).with_state(Arc::new(api)), follower)
 }
 
 /// Serves until `stop` resolves. `tls` must ask for client certificates, or the front proxy stays a stranger.

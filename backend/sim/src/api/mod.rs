@@ -117,6 +117,10 @@ fn authorize(shared: &Shared, user: &User, method: &Method, target: &Target) -> 
         ("DELETE", false) => "delete",
         _ => return Err(Status::method_not_allowed()),
     };
+    // A collection of one, by its name, is asked for by that name.
+    let fields = target.query.get("fieldSelector").map_or("", String::as_str);
+    let only = fields.split(',').find_map(|field| field.strip_prefix("metadata.name="));
+    let name = if target.name.is_empty() { only.unwrap_or_default() } else { &target.name };
     let ask = Ask {
         verb,
         group: spec.group,
@@ -124,7 +128,7 @@ fn authorize(shared: &Shared, user: &User, method: &Method, target: &Target) -> 
         subresource: &target.subresource,
         // The API asks for a namespace's own object in that namespace.
         namespace: if target.kind == Kind::Namespace { &target.name } else { &target.namespace },
-        name: &target.name,
+        name,
         path: None,
     };
     if may(&shared.store, user, &ask) { Ok(()) } else { Err(ask.refusal(user)) }

@@ -1,0 +1,104 @@
+//! What the ConfigMap `kube-system/extension-apiserver-authentication` says: which authorities vouch for people and for
+//! the front proxy, and which headers the front proxy may use.
+
+use super::authn::User;
+use super::request::decoded;
+use http::HeaderMap;
+use k8s_openapi::api::core::v1::ConfigMap;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+
+/// The ConfigMap, read whole or not at all.
+#[derive(Debug)]
+pub(super) struct Sources {
+    pub(super) clients: Authorities,
+    pub(super) proxies: Authorities,
+    pub(super) proxy_names: Vec<String>,
+    user_headers: Vec<String>,
+    group_headers: Vec<String>,
+    uid_headers: Vec<String>,
+    extra_prefixes: Vec<String>,
+}
+
+/// A bundle of authorities.
+#[derive(Debug)]
+pub(super) struct Authorities {
+    anchors: Vec<TrustAnchor<'static>>,
+    /// Of each, for the log.
+    pub(super) subjects: Vec<String>,
+}
+
+// === impl Sources ===
+
+impl Sources {
+    pub(super) fn of(map: &ConfigMap) -> Result<Self, String> {
+        let data = map.data.as_ref();
+        let text = |key: &str| data.and_then(|data| data.get(key)).map(String::as_str).unwrap_or_default();
+        let list = |key: &str| -> Result<Vec<String>, String> {
+            let text = text(key).trim();
+            if text.is_empty() {
+                return Ok(Vec::new());
+            }
+            serde_json::from_str(text).map_err(|error| format!("{key}: {error}"))
+        };
+        let bundle = |key: &str| Authorities::of(text(key)).map_err(|error| format!("{key}: {error}"));
+        Ok(Self {
+            clients: bundle("client-ca-file")?,
+            proxies: bundle("requestheader-client-ca-file")?,
+            proxy_names: list("requestheader-allowed-names")?,
+            user_headers: list("requestheader-username-headers")?,
+            group_headers: list("requestheader-group-headers")?,
+            uid_headers: list("requestheader-uid-headers")?,
+            extra_prefixes: list("requestheader-extra-headers-prefix")?,
+        })
+    }
+
+    /// The user whom the (verified) front proxy names.
+    pub(super) fn told(&self, headers: &HeaderMap) -> Option<User> {
+        let all = |name: &String| {
+            let values = headers.get_all(name.as_str()).into_iter();
+            values.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let first = |names: &[String]| names.iter().flat_map(all).find(|value| !value.is_empty());
+        let mut user = User { name: first(&self.user_headers)?, ..User::default() };
+        user.uid = first(&self.uid_headers).unwrap_or_default();
+        user.groups = self.group_headers.iter().flat_map(all).collect();
+        for (name, value) in headers {
+            let prefix = |prefix: &String| name.as_str().strip_prefix(&*prefix.to_ascii_lowercase());
+            if let (Some(key), Ok(value)) = (self.extra_prefixes.iter().find_map(prefix), value.to_str()) {
+                user.extra.entry(decoded(key, false)).or_default().push(value.to_owned());
+            }
+        }
+        Some(user)
+    }
+}
+
+// === impl Authorities ===
+
+impl Authorities {
+    fn of(pem: &str) -> Result<Self, String> {
+        let (mut anchors, mut subjects) = (Vec::new(), Vec::new());
+        for der in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            let der = der.map_err(|error| error.to_string())?;
+            let anchor = webpki::anchor_from_trusted_cert(&der).map_err(|error| error.to_string())?;
+            anchors.push(anchor.to_owned());
+            let subject = x509_parser::parse_x509_certificate(&der).map(|(_, parsed)| parsed.subject().to_string());
+            subjects.push(subject.unwrap_or_default());
+        }
+        Ok(Self { anchors, subjects })
+    }
+
+    /// Without any, the step of the chain that asks for them is left out.
+    pub(super) fn is_empty(&self) -> bool {
+        self.anchors.is_empty()
+    }
+
+    /// Whether the chain leads to one of them and the leaf is a client's.
+    pub(super) fn vouch_for(&self, chain: &[CertificateDer<'static>]) -> bool {
+        let Some((leaf, intermediates)) = chain.split_first() else { return false };
+        let Ok(leaf) = webpki::EndEntityCert::try_from(leaf) else { return false };
+        let usage = webpki::KeyUsage::client_auth();
+        let (algorithms, now) = (webpki::ALL_VERIFICATION_ALGS, UnixTime::now());
+        leaf.verify_for_usage(algorithms, &self.anchors, intermediates, now, usage, None, None).is_ok()
+    }
+}

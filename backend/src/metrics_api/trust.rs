@@ -1,0 +1,248 @@
+//! Whom we trust to say who somebody is: the ConfigMap `kube-system/extension-apiserver-authentication`, watched, so that
+//! a rotation of its authorities is in effect as soon as the API server tells of it.
+//!
+//! Our role lets us read this one ConfigMap: lists and watches name it. What was read last stays in effect while the API
+//! server is away, while the ConfigMap is gone and while it cannot be read. Before the first reading nobody's certificate
+//! is judged: who shows one waits for the attempt that their request hastens, and is told why it failed.
+//!
+//! Costs one quiet connection.
+
+use super::sources::Sources;
+use futures::TryStreamExt as _;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, ListParams, WatchParams};
+use kube::core::WatchEvent;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{debug, warn};
+
+const NAME: &str = "extension-apiserver-authentication";
+const FIELDS: &str = "metadata.name=extension-apiserver-authentication";
+/// How long a request waits for the first reading.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// For a list, and for the head of a watch.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Seconds asked of the server, which ends the watch then.
+const WATCH: u32 = 290;
+/// A watch that is silent for so much longer is half-open.
+const GRACE: Duration = Duration::from_secs(15);
+/// A certificate that is refused while the watch has been silent for this long has everything read again.
+const SILENT: Duration = Duration::from_secs(30);
+/// Between two attempts, however urgent: a storm of bad certificates is not passed on.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// What is known; all clones are the same.
+#[derive(Clone, Debug)]
+pub(super) struct Trust {
+    state: watch::Receiver<State>,
+    /// Wakes the follower out of its pause.
+    urgent: Arc<Notify>,
+}
+
+/// Keeps [`Trust`] what the API server says; the only writer.
+pub struct Follower {
+    maps: Api<ConfigMap>,
+    state: watch::Sender<State>,
+    urgent: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    known: Option<Arc<Sources>>,
+    /// Readings that failed, and why the last one did.
+    failures: u64,
+    why: String,
+}
+
+/// Why following ended for now.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("the version expired")]
+    Expired,
+    #[error("the API server did not answer in time")]
+    Late,
+    #[error("the watch ended as soon as it was open")]
+    Short,
+    #[error("there is no such ConfigMap")]
+    Missing,
+    #[error("{0}")]
+    Unreadable(String),
+    #[error(transparent)]
+    Client(#[from] kube::Error),
+}
+
+/// How a watch ended that did what it should.
+enum Next {
+    GoOn,
+    ListAgain,
+}
+
+/// Nothing is known until the follower runs.
+pub(super) fn build(client: kube::Client) -> (Trust, Follower) {
+    let (sender, state) = watch::channel(State::default());
+    let urgent = Arc::new(Notify::new());
+    let maps = Api::namespaced(client, "kube-system");
+    (Trust { state, urgent: Arc::clone(&urgent) }, Follower { maps, state: sender, urgent })
+}
+
+// === impl Trust ===
+
+impl Trust {
+    /// The authorities of this moment, or why there are none yet.
+    pub(super) async fn sources(&self) -> Result<Arc<Sources>, String> {
+        let mut state = self.state.clone();
+        let failures = {
+            let state = state.borrow();
+            if let Some(known) = &state.known {
+                return Ok(Arc::clone(known));
+            }
+            state.failures
+        };
+        self.urgent.notify_one();
+        let ended = state.wait_for(|state| state.known.is_some() || state.failures > failures);
+        match timeout(PATIENCE, ended).await {
+            Ok(Ok(state)) => state.known.clone().ok_or_else(|| state.why.clone()),
+            Ok(Err(_)) => Err("it is not read any more".into()),
+            Err(_) => Err(Ended::Late.to_string()),
+        }
+    }
+
+    /// A certificate did not pass. If the watch is down or may be dead, it is time to look again.
+    pub(super) fn doubt(&self) {
+        self.urgent.notify_one();
+    }
+}
+
+// === impl Follower ===
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower").field("state", &*self.state.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Follower {
+    /// Runs until `stop` resolves.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        tokio::select! {
+            () = stop => {}
+            () = self.follow() => {}
+        }
+    }
+
+    /// From list to watch to watch; after a failure a pause, then on from where we were.
+    async fn follow(&self) {
+        let (mut version, mut just_listed, mut pause) = (None, false, PAUSE);
+        loop {
+            let ended = match version.take() {
+                None => match self.list().await {
+                    Ok(listed) => {
+                        (version, just_listed, pause) = (Some(listed), true, PAUSE);
+                        continue;
+                    }
+                    Err(error) => error,
+                },
+                Some(mut since) => match self.changes(&mut since).await {
+                    Ok(Next::GoOn) => {
+                        (version, just_listed, pause) = (Some(since), false, PAUSE);
+                        continue;
+                    }
+                    Ok(Next::ListAgain) => continue,
+                    // The server has forgotten our version. One that forgets what it just said is waited for.
+                    Err(Ended::Expired) if !just_listed => continue,
+                    Err(Ended::Expired) => Ended::Expired,
+                    Err(error) => {
+                        (version, just_listed) = (Some(since), false);
+                        error
+                    }
+                },
+            };
+            self.failed(&ended);
+            debug!(error = %ended, ?pause, "the watch of kube-system/{NAME} is down");
+            sleep(PAUSE).await;
+            // Either way the pause is over.
+            let _ = timeout(pause.saturating_sub(PAUSE), self.urgent.notified()).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Reads the ConfigMap; the version a watch goes on from.
+    async fn list(&self) -> Result<String, Ended> {
+        let one = ListParams::default().fields(FIELDS);
+        let list = timeout(ANSWER, self.maps.list(&one)).await.map_err(|_| Ended::Late)??;
+        if let Err(ended) = list.items.first().ok_or(Ended::Missing).and_then(|map| self.read(map)) {
+            // With nothing to go on with, whoever asks must be able to hasten the next reading.
+            if self.state.borrow().known.is_none() {
+                return Err(ended);
+            }
+            self.failed(&ended);
+        }
+        Ok(list.metadata.resource_version.unwrap_or_default())
+    }
+
+    /// Reads what changes until the watch ends.
+    async fn changes(&self, version: &mut String) -> Result<Next, Ended> {
+        let one = WatchParams::default().fields(FIELDS).timeout(WATCH);
+        let events = timeout(ANSWER, self.maps.watch(&one, version)).await.map_err(|_| Ended::Late)??;
+        futures::pin_mut!(events);
+        let (began, mut heard) = (Instant::now(), None);
+        loop {
+            let silent_since = heard.unwrap_or(began);
+            let event = tokio::select! {
+                event = timeout(Duration::from_secs(WATCH.into()) + GRACE, events.try_next()) => event,
+                () = self.urgent.notified() => {
+                    if silent_since.elapsed() >= SILENT {
+                        return Ok(Next::ListAgain);
+                    }
+                    continue;
+                }
+            };
+            match event.map_err(|_| Ended::Late)?? {
+                None if heard.is_some() || began.elapsed() >= PAUSE => return Ok(Next::GoOn),
+                None => return Err(Ended::Short),
+                Some(WatchEvent::Added(map) | WatchEvent::Modified(map)) => {
+                    if let Err(ended) = self.read(&map) {
+                        self.failed(&ended);
+                    }
+                    *version = map.metadata.resource_version.unwrap_or_default();
+                }
+                Some(WatchEvent::Deleted(map)) => {
+                    warn!("kube-system/{NAME} was deleted; what it said stays in effect");
+                    *version = map.metadata.resource_version.unwrap_or_default();
+                }
+                Some(WatchEvent::Bookmark(mark)) => *version = mark.metadata.resource_version,
+                Some(WatchEvent::Error(status)) if status.code == 410 => return Err(Ended::Expired),
+                Some(WatchEvent::Error(status)) => return Err(Ended::Client(kube::Error::Api(status))),
+            }
+            heard = Some(Instant::now());
+        }
+    }
+
+    fn read(&self, map: &ConfigMap) -> Result<(), Ended> {
+        let sources = Arc::new(Sources::of(map).map_err(Ended::Unreadable)?);
+        self.state.send_modify(|state| {
+            state.known = Some(sources);
+            state.why.clear();
+        });
+        Ok(())
+    }
+
+    /// Tells those who wait, and the log once per reason.
+    fn failed(&self, ended: &Ended) {
+        let (why, mut news) = (ended.to_string(), false);
+        self.state.send_modify(|state| {
+            news = state.why != why;
+            state.failures += 1;
+            state.why.clone_from(&why);
+        });
+        let known = self.state.borrow().known.is_some();
+        if news && known {
+            warn!(why, "cannot read kube-system/{NAME} again; what it said stays in effect");
+        } else if news {
+            warn!(why, "cannot read kube-system/{NAME}; our role must allow get, list and watch of it");
+        }
+    }
+}
