@@ -366,6 +366,39 @@ async fn one_failed_scrape_is_held_and_an_older_sample_is_not_served() {
     }
 }
 
+/// A line costs itself alone; what is left out is counted by node and explained until a page is whole again.
+#[tokio::test]
+async fn lines_that_cannot_be_read_are_counted_by_node() {
+    let cluster = Cluster::new();
+    let tls = cluster.serving(&["127.0.0.1"], "k", "x");
+    let page = |at: u64, more: &str| {
+        let text =
+            format!("{more}node_cpu_usage_seconds_total {at} {at}000\nnode_memory_working_set_bytes 4096 {at}000\n");
+        http("200 OK", text.as_bytes())
+    };
+    let bad = "container_memory_working_set_bytes{namespace=\"a\"} 1 1\nnode_swap_usage_bytes NaN 1\n";
+    let replies = vec![page(1, bad), http("200 OK", b"node_cpu_usage_seconds_total x\n"), page(2, bad), page(3, "")];
+    let (port, _requests) = kubelet(Arc::clone(&tls), replies).await;
+    let (fine, _others) = kubelet(tls, vec![page(1, ""), page(2, "")]).await;
+    let nodes = vec![node("bad", port, LOOPBACK), node("fine", fine, LOOPBACK)];
+    let running = run(&cluster, Duration::from_secs(2), nodes);
+    running
+        .until("bad", "a page of which two lines are left out", |known| known.good.is_some() && known.malformed == 2)
+        .await;
+    let known = running.coverage.get("bad").unwrap();
+    assert_eq!((known.failures, &known.problem), (0, &None), "the rest of the page counts");
+    let say = known.left_out.unwrap();
+    let cause = "2 lines, the first of them line 1: series has no namespace, pod or container";
+    assert_eq!((say.code.as_str(), say.arg("node"), say.arg("cause")), ("MalformedLines", "bad", cause));
+    assert!(say.arg("remedy").contains("/nodes/bad/proxy/metrics/resource"), "{say:?}");
+    running.until("bad", "the hopeless page's line, too", |known| known.failures == 1 && known.malformed == 3).await;
+    running.until("bad", "a whole page", |known| known.failures == 0 && known.left_out.is_none()).await;
+    assert_eq!(running.coverage.get("bad").unwrap().malformed, 5, "what was counted stays");
+    running.until("fine", "a good scrape", |known| known.good.is_some()).await;
+    let fine = running.coverage.get("fine").unwrap();
+    assert_eq!((fine.malformed, fine.left_out), (0, None));
+}
+
 #[tokio::test]
 async fn a_node_that_returns_elsewhere_is_scraped_there() {
     let cluster = Cluster::new();

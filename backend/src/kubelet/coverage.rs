@@ -19,6 +19,11 @@ pub struct NodeCoverage {
     pub problem: Option<Say>,
     /// Since when there is a problem.
     pub since: Option<Millis>,
+    /// Lines of its pages that could not be read and were left out, since the node is known.
+    pub malformed: u64,
+    /// What was left out of the newest page that was read, with object, cause and remedy as parameters; `None` when it
+    /// was whole. No [`problem`](Self::problem): everything else of the page counts.
+    pub left_out: Option<Say>,
 }
 
 /// All nodes' scrape health; written by the scraper, read by everyone. Cheap to clone.
@@ -47,6 +52,17 @@ impl Coverage {
 
     pub fn set(&self, node: &str, coverage: NodeCoverage) {
         self.shared.nodes.write().insert(Arc::from(node), coverage);
+        self.shared.version.send_modify(|version| *version += 1);
+    }
+
+    /// Changes what is known of a node, from nothing if need be.
+    pub(super) fn update(&self, node: &str, change: impl FnOnce(&mut NodeCoverage)) {
+        let mut nodes = self.shared.nodes.write();
+        match nodes.get_mut(node) {
+            Some(known) => change(known),
+            None => change(nodes.entry(Arc::from(node)).or_default()),
+        }
+        drop(nodes);
         self.shared.version.send_modify(|version| *version += 1);
     }
 

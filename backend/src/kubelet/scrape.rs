@@ -207,6 +207,7 @@ impl Scraper {
                 self.names_pages = 0;
             }
             let parsed = parse::page(&answer.body, &node, answer.sent, scheduled, &mut self.names);
+            self.note(&node, &parsed.problems);
             let failed = |failure| Failed { failure, address: String::new() };
             if parsed.scrape_error {
                 return Err(failed(Failure::ScrapeError));
@@ -214,9 +215,6 @@ impl Scraper {
             if parsed.hopeless() {
                 let first = parsed.problems.first().map(|problem| format!("line {}: {}", problem.line, problem.what));
                 return Err(failed(Failure::BadBody(first.unwrap_or_default())));
-            }
-            if !parsed.problems.is_empty() {
-                debug!(%node, lines = parsed.problems.len(), "lines of the page are left out");
             }
             Ok(parsed.page)
         });
@@ -256,7 +254,31 @@ impl Scraper {
             info!(node, "kubelet answers again");
         }
         let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
-        self.coverage.set(node, NodeCoverage { good: Some(asked), took, ..NodeCoverage::default() });
+        self.coverage.update(node, |known| {
+            let (malformed, left_out) = (known.malformed, known.left_out.take());
+            *known = NodeCoverage { good: Some(asked), took, malformed, left_out, ..NodeCoverage::default() };
+        });
+    }
+
+    /// Counts the lines that a page is short of.
+    fn note(&self, node: &str, problems: &[parse::Problem]) {
+        let known = self.coverage.get(node).unwrap_or_default();
+        let left_out = problems.first().map(|first| left_out(node, first, problems.len()));
+        if left_out == known.left_out && problems.is_empty() {
+            return;
+        }
+        match (&known.left_out, &left_out) {
+            (None, Some(say)) => {
+                let (cause, remedy) = (say.arg("cause"), say.arg("remedy"));
+                warn!(node, cause, remedy, "lines of the kubelet's page are left out");
+            }
+            (Some(_), None) => info!(node, "the kubelet's page is whole again"),
+            _ => {}
+        }
+        self.coverage.update(node, |known| {
+            known.malformed = known.malformed.saturating_add(problems.len() as u64);
+            known.left_out = left_out;
+        });
     }
 
     fn cover_bad(&self, node: &str, problem: Say, asked: Millis) {
@@ -314,6 +336,17 @@ fn phase(node: &str, spread: Duration) -> Duration {
     hasher.write(node.as_bytes());
     let millis = u64::try_from(spread.as_millis()).unwrap_or(0).max(1);
     Duration::from_millis(hasher.finish() % millis)
+}
+
+/// For people: node, cause and remedy of lines that are left out.
+fn left_out(node: &str, first: &parse::Problem, lines: usize) -> Say {
+    let parse::Problem { line, what } = first;
+    let cause = match lines {
+        1 => format!("line {line}: {what}"),
+        _ => format!("{lines} lines, the first of them line {line}: {what}"),
+    };
+    let remedy = format!("see what the kubelet says: kubectl get --raw /api/v1/nodes/{node}/proxy/metrics/resource");
+    Say::new("MalformedLines").with("node", node).with("cause", cause).with("remedy", remedy)
 }
 
 fn is_ready(node: &Node) -> bool {
