@@ -66,7 +66,11 @@ impl Cluster {
 
 /// A kubelet on loopback that answers its n-th request by `replies`, the last one for ever; its port and the requests.
 async fn kubelet(tls: Arc<rustls::ServerConfig>, replies: Vec<Reply>) -> (u16, mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    kubelet_at("127.0.0.1:0", tls, replies).await
+}
+
+async fn kubelet_at(place: &str, tls: Arc<rustls::ServerConfig>, replies: Vec<Reply>) -> (u16, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind(place).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (asked, requests) = mpsc::channel(100);
     tokio::spawn(async move {
@@ -416,6 +420,39 @@ async fn a_node_that_returns_elsewhere_is_scraped_there() {
     running.objects.nodes.put(node("n", two, LOOPBACK));
     second.recv().await.unwrap();
     running.until("n", "a good scrape", |coverage| coverage.good.is_some()).await;
+}
+
+/// The old kubelet goes on answering, and the connection to it is fine: neither is a reason to ask it again.
+#[tokio::test]
+async fn a_node_that_returns_under_another_address_is_scraped_there_by_that_name() {
+    let cluster = Cluster::new();
+    let pages = |from: u64| (from..from + 100).map(|n| good(n, i64::try_from(n).unwrap() * 1000)).collect();
+    let (port, mut first) = kubelet(cluster.serving(&["127.0.0.1"], "k", "x"), pages(1)).await;
+    let there = format!("127.0.0.2:{port}");
+    let (_, mut second) = kubelet_at(&there, cluster.serving(&["127.0.0.2"], "k", "x"), pages(1000)).await;
+    let running = run(&cluster, Duration::from_secs(1), vec![node("n", port, LOOPBACK)]);
+    for _ in 0..2 {
+        let request = first.recv().await.unwrap().to_lowercase();
+        assert!(request.contains(&format!("host: 127.0.0.1:{port}\r\n")), "{request}");
+    }
+    running.objects.nodes.put(node("n", port, &[("InternalIP", "127.0.0.2")]));
+    let request = second.recv().await.unwrap().to_lowercase();
+    assert!(request.contains(&format!("host: {there}\r\n")), "{request}");
+    // What was on its way when the node moved has arrived by now.
+    while first.try_recv().is_ok() {}
+    second.recv().await.unwrap();
+    second.recv().await.unwrap();
+    assert!(first.try_recv().is_err(), "the old address is not asked any more");
+    let moved = |known: &backend::kubelet::NodeCoverage| known.good.is_some() && known.failures == 0;
+    running.until("n", "a good scrape", moved).await;
+    // Whoever answers there must have a certificate for it: the name of the old address does not do.
+    running.objects.nodes.put(node("n", port, &[("InternalIP", "127.0.0.3")]));
+    let (_, mut third) =
+        kubelet_at(&format!("127.0.0.3:{port}"), cluster.serving(&["127.0.0.2"], "k", "x"), pages(2000)).await;
+    running.fails("n", "TLSNameMismatch").await;
+    let problem = running.coverage.get("n").unwrap().problem.unwrap();
+    assert_eq!(problem.arg("address"), format!("127.0.0.3:{port}"));
+    assert!(third.try_recv().is_err(), "nothing is sent to who is not the node, least of all a token");
 }
 
 #[tokio::test]
