@@ -1,0 +1,171 @@
+//! The way to a kubelet: the kept connection, or a new one to the first address that answers.
+
+use super::material::Material;
+use super::{Failed, Kubelets, Target, authority, broken};
+use crate::kubelet::failure::Failure;
+use crate::kubelet::verify::NodeVerifier;
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::crypto::ring::default_provider;
+use rustls_pki_types::ServerName;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+/// The most that one address may take to connect while others wait.
+const CONNECT: Duration = Duration::from_secs(2);
+/// A remembered address is given up for the preferred order after this.
+const REMEMBER: Duration = Duration::from_secs(600);
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) address: String,
+    pub(super) port: u16,
+    pub(super) generation: u64,
+    pub(super) sender: SendRequest<Empty<Bytes>>,
+}
+
+// === impl Kubelets ===
+
+impl Kubelets {
+    /// The kept connection, if it still leads to an address of the node.
+    pub(super) fn idle(&self, target: &Target, material: &Material) -> Option<Connection> {
+        let idle = self.nodes.lock().get_mut(&target.node)?.idle.take()?;
+        let fits = idle.port == target.port
+            && idle.generation == material.generation
+            && target.addresses.contains(&idle.address)
+            && !idle.sender.is_closed()
+            && idle.sender.is_ready();
+        fits.then_some(idle)
+    }
+
+    pub(super) fn keep(&self, target: &Target, connection: Connection) {
+        let mut nodes = self.nodes.lock();
+        let client = nodes.entry(Arc::clone(&target.node)).or_default();
+        let now = Instant::now();
+        if client.remembered.as_ref().is_none_or(|(known, _)| *known != connection.address) {
+            client.remembered = Some((connection.address.clone(), now));
+        }
+        // After ten minutes the preferred order is tried from the top again, with a new connection.
+        if client.remembered.as_ref().is_some_and(|(_, since)| now.duration_since(*since) >= REMEMBER) {
+            client.remembered = None;
+            return;
+        }
+        client.idle = Some(connection);
+    }
+
+    /// A connection to the first address that answers.
+    pub(super) async fn connect(
+        &self,
+        target: &Target,
+        material: &Material,
+        deadline: Instant,
+        at: &mut String,
+    ) -> Result<Connection, Failed> {
+        let remembered = self.nodes.lock().get(&target.node).and_then(|client| client.remembered.clone());
+        let first = remembered.map(|(address, _)| address).filter(|address| target.addresses.contains(address));
+        let rest = target.addresses.iter().filter(|address| Some(*address) != first.as_ref());
+        let mut last = None;
+        for address in first.iter().chain(rest) {
+            at.clone_from(address);
+            match self.dial(target, address, material, deadline).await {
+                Ok(sender) => {
+                    let (address, generation) = (address.clone(), material.generation);
+                    return Ok(Connection { address, port: target.port, generation, sender });
+                }
+                Err(failure) => {
+                    let next = failure.is_of_address();
+                    // A name that does not resolve says less than an address that refuses.
+                    if last.is_none() || !matches!(failure, Failure::Dns(_)) {
+                        last = Some(Failed { failure, address: authority(address, target.port) });
+                    }
+                    if !next {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(last.unwrap_or(Failed { failure: Failure::NoAddress, address: String::new() }))
+    }
+
+    async fn dial(
+        &self,
+        target: &Target,
+        address: &str,
+        material: &Material,
+        deadline: Instant,
+    ) -> Result<SendRequest<Empty<Bytes>>, Failure> {
+        let left = deadline.saturating_duration_since(Instant::now()) / 2;
+        let connect = async {
+            let addresses: Vec<_> =
+                tokio::net::lookup_host((address, target.port)).await.map_err(Failure::Dns)?.collect();
+            TcpStream::connect(addresses.as_slice()).await.map_err(Failure::Connect)
+        };
+        let stream = timeout(CONNECT.min(left), connect)
+            .await
+            .map_err(|_| Failure::Connect(io::Error::new(io::ErrorKind::TimedOut, "no answer to the connection")))??;
+        stream.set_nodelay(true).map_err(Failure::Connect)?;
+        if self.config.completely_insecure {
+            return open(stream).await;
+        }
+        let tls = self.tls(target, material)?;
+        let name = ServerName::try_from(address.to_owned())
+            .map_err(|_| Failure::Dns(io::Error::new(io::ErrorKind::InvalidInput, "neither a name nor an address")))?;
+        let stream = tokio_rustls::TlsConnector::from(tls).connect(name, stream).await.map_err(|error| {
+            // What rustls itself says is wrapped; anything else is the connection.
+            if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+                Failure::Tls(error)
+            } else {
+                Failure::Reset(format!("during the TLS handshake: {error}"))
+            }
+        })?;
+        open(stream).await
+    }
+
+    fn tls(&self, target: &Target, material: &Material) -> Result<Arc<ClientConfig>, Failure> {
+        let mut nodes = self.nodes.lock();
+        let client = nodes.entry(Arc::clone(&target.node)).or_default();
+        if let Some(tls) = client.tls.clone().filter(|_| client.generation == material.generation) {
+            return Ok(tls);
+        }
+        let provider = default_provider();
+        let algorithms = provider.signature_verification_algorithms;
+        let verifier = NodeVerifier { roots: material.roots.clone(), node: Arc::clone(&target.node), algorithms };
+        let unusable = |error: rustls::Error| Failure::Credentials(error.to_string());
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut tls = match &material.identity {
+            Some((chain, key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(unusable)?,
+            None => builder.with_no_client_auth(),
+        };
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // One kept connection makes full handshakes rare; 5,000 session caches would cost more than they save.
+        tls.resumption = rustls::client::Resumption::disabled();
+        let tls = Arc::new(tls);
+        client.tls = Some(Arc::clone(&tls));
+        client.generation = material.generation;
+        Ok(tls)
+    }
+}
+
+async fn open<S>(stream: S) -> Result<SendRequest<Empty<Bytes>>, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+    // Ends with its sender or its stream. Its error arrives at the request as well.
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a kubelet's connection ended");
+        }
+    });
+    Ok(sender)
+}

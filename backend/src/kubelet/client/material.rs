@@ -1,0 +1,119 @@
+//! What we prove ourselves with, and what proves kubelets: read at start, and again where it may have changed.
+
+use super::Kubelets;
+use crate::kubelet::config::{Config, KubeletCredentials, TokenSource};
+use crate::kubelet::failure::Failure;
+use rustls::RootCertStore;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::warn;
+
+/// A token's file is read again after this.
+const TOKEN_AGE: Duration = Duration::from_secs(60);
+
+/// Credentials as last read; a new one means new connections.
+#[derive(Debug)]
+pub(super) struct Material {
+    /// `None`: plain HTTP or unverified.
+    pub(super) roots: Option<Arc<RootCertStore>>,
+    pub(super) identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    pub(super) token: Option<http::HeaderValue>,
+    /// The bytes it was made of.
+    source: [Option<Vec<u8>>; 3],
+    pub(super) generation: u64,
+}
+
+impl Kubelets {
+    /// Reads tokens and certificates again where they may have changed; what cannot be read stays as it was.
+    pub(in crate::kubelet) async fn refresh(&self) {
+        let old = self.current.load_full();
+        let config = &self.config;
+        let paths = [&config.certificate_authority, &config.client_certificate, &config.client_key];
+        let mut source = old.source.clone();
+        for (path, slot) in paths.into_iter().zip(&mut source) {
+            let Some(path) = path else { continue };
+            match tokio::fs::read(path).await {
+                Ok(bytes) => *slot = Some(bytes),
+                Err(error) => warn!(path = %path.display(), %error, "cannot read again; the old one stays"),
+            }
+        }
+        let mut token = None;
+        let due = self.token_read.lock().is_none_or(|read| read.elapsed() >= TOKEN_AGE);
+        if let (TokenSource::File(path), true) = (&self.credentials.token, due) {
+            match tokio::fs::read_to_string(path).await {
+                Ok(text) => token = Some(text),
+                Err(error) => warn!(path = %path.display(), %error, "cannot read the token again; the old one stays"),
+            }
+            *self.token_read.lock() = Some(Instant::now());
+        }
+        let changed = source != old.source;
+        if !changed && token.is_none() {
+            return;
+        }
+        let generation = old.generation + u64::from(changed);
+        match Material::new(config, &self.credentials, source, token.as_deref(), generation) {
+            Ok(mut material) => {
+                if token.is_none() {
+                    material.token.clone_from(&old.token);
+                }
+                self.current.store(Arc::new(material));
+            }
+            Err(error) => warn!(%error, "new kubelet credentials are unusable; the old ones stay"),
+        }
+    }
+}
+
+// === impl Material ===
+
+impl Material {
+    pub(super) fn new(
+        config: &Config,
+        credentials: &KubeletCredentials,
+        source: [Option<Vec<u8>>; 3],
+        token: Option<&str>,
+        generation: u64,
+    ) -> Result<Self, Failure> {
+        let [authority, certificate, key] = &source;
+        let pem = |error: rustls_pki_types::pem::Error| Failure::Credentials(error.to_string());
+        let verified = !config.completely_insecure && (!config.insecure_tls || authority.is_some());
+        let roots = if verified {
+            let mut roots = RootCertStore::empty();
+            if let Some(bytes) = authority.as_ref().or(credentials.ca_pem.as_ref()) {
+                for der in CertificateDer::pem_slice_iter(bytes) {
+                    roots.add(der.map_err(pem)?).map_err(|error| Failure::Credentials(error.to_string()))?;
+                }
+            }
+            Some(Arc::new(roots))
+        } else {
+            None
+        };
+        let certificate = certificate.as_ref().or(credentials.client_cert_pem.as_ref());
+        let key = key.as_ref().or(credentials.client_key_pem.as_ref());
+        let identity = match (certificate, key) {
+            (Some(certificate), Some(key)) if !config.completely_insecure => Some((
+                CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>().map_err(pem)?,
+                PrivateKeyDer::from_pem_slice(key).map_err(pem)?,
+            )),
+            _ => None,
+        };
+        let token = token.map(str::trim).filter(|token| !token.is_empty());
+        let token = token
+            .map(|token| {
+                let mut value = http::HeaderValue::from_str(&format!("Bearer {token}"))
+                    .map_err(|_| Failure::Credentials("the token is not a header's text".into()))?;
+                value.set_sensitive(true);
+                Ok(value)
+            })
+            .transpose()?;
+        Ok(Self { roots, identity, token, source, generation })
+    }
+}
+
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::Credentials(format!("cannot read {}: {error}", path.display()))
+}

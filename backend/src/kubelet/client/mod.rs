@@ -1,0 +1,198 @@
+//! Asks one kubelet for its page: address, connection, TLS, credentials, bounds.
+//!
+//! One HTTP/1.1 connection per node is kept and used again. The deadline covers the whole page. One more attempt is
+//! made after a second, only when the connection broke before any byte of an answer. Redirects are not followed and no
+//! proxy of the environment is used.
+
+mod body;
+mod connect;
+mod material;
+mod target;
+
+use super::config::{Config, KubeletCredentials, TokenSource};
+use super::failure::Failure;
+use arc_swap::ArcSwap;
+use body::{Page, error_text};
+use bytes::Bytes;
+use connect::Connection;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HOST};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use material::{Material, unreadable};
+use parking_lot::Mutex;
+use rustls::ClientConfig;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::{Instant, timeout_at};
+use wire::Millis;
+
+pub(super) use target::Target;
+
+/// Before the one other attempt.
+const RETRY: Duration = Duration::from_secs(1);
+/// A page as it came.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) body: Vec<u8>,
+    /// When the request was sent, by our clock.
+    pub(super) sent: Millis,
+}
+
+/// A failure and the address it happened at (empty: before any).
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) failure: Failure,
+    pub(super) address: String,
+}
+
+/// The clients of all kubelets.
+#[derive(Debug)]
+pub(super) struct Kubelets {
+    config: Config,
+    credentials: KubeletCredentials,
+    current: ArcSwap<Material>,
+    token_read: Mutex<Option<Instant>>,
+    nodes: Mutex<HashMap<Arc<str>, NodeClient>>,
+}
+
+#[derive(Debug, Default)]
+struct NodeClient {
+    generation: u64,
+    tls: Option<Arc<ClientConfig>>,
+    /// The address that worked and since when it has been tried first.
+    remembered: Option<(String, Instant)>,
+    /// Not in use; taken out for a request.
+    idle: Option<Connection>,
+}
+
+// === impl Kubelets ===
+
+impl Kubelets {
+    /// # Errors
+    /// [`Failure::Credentials`] when a file of the configuration cannot be used: fatal at start.
+    pub(super) fn new(config: Config, credentials: KubeletCredentials) -> Result<Self, Failure> {
+        let read = |path: &Option<std::path::PathBuf>| {
+            path.as_deref().map(|path| std::fs::read(path).map_err(|error| unreadable(path, &error))).transpose()
+        };
+        let files =
+            [read(&config.certificate_authority)?, read(&config.client_certificate)?, read(&config.client_key)?];
+        let token = match &credentials.token {
+            TokenSource::Static(token) => Some(token.clone()),
+            TokenSource::File(path) => Some(std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?),
+            TokenSource::None => None,
+        };
+        let material = Material::new(&config, &credentials, files, token.as_deref(), 1)?;
+        Ok(Self {
+            config,
+            credentials,
+            current: ArcSwap::from_pointee(material),
+            token_read: Mutex::new(Some(Instant::now())),
+            nodes: Mutex::default(),
+        })
+    }
+
+    /// Forgets connections to nodes that are no more.
+    pub(super) fn retain(&self, known: impl Fn(&Arc<str>) -> bool) {
+        self.nodes.lock().retain(|node, _| known(node));
+    }
+
+    /// The node's page before `deadline`.
+    pub(super) async fn fetch(&self, target: &Target, deadline: Instant) -> Result<Answer, Failed> {
+        let begun = Instant::now();
+        let nowhere = |failure| Failed { failure, address: String::new() };
+        let Some(path) = &target.path else { return Err(nowhere(Failure::BadPath)) };
+        if target.addresses.is_empty() {
+            return Err(nowhere(Failure::NoAddress));
+        }
+        let mut at = target.addresses.first().cloned().unwrap_or_default();
+        let attempts = async {
+            let first = self.attempt(target, path, deadline, &mut at).await;
+            match first {
+                Err(failed) if failed.failure.is_retried() && Instant::now() + RETRY < deadline => {
+                    tokio::time::sleep(RETRY).await;
+                    self.attempt(target, path, deadline, &mut at).await
+                }
+                other => other,
+            }
+        };
+        let answer = timeout_at(deadline, attempts).await;
+        answer
+            .unwrap_or_else(|_| Err(Failed { failure: Failure::Timeout(deadline - begun), address: String::new() }))
+            .map_err(|failed| Failed {
+                address: if failed.address.is_empty() { authority(&at, target.port) } else { failed.address },
+                ..failed
+            })
+    }
+
+    async fn attempt(&self, target: &Target, path: &str, deadline: Instant, at: &mut String) -> Result<Answer, Failed> {
+        let material = self.current.load_full();
+        let reused = self.idle(target, &material);
+        let mut connection = match reused {
+            Some(connection) => connection,
+            None => self.connect(target, &material, deadline, at).await?,
+        };
+        at.clone_from(&connection.address);
+        let failed = |failure| Failed { failure, address: authority(at, target.port) };
+        let sent = unix_millis();
+        let request = self.request(target, path, &connection, &material).map_err(failed)?;
+        let response = connection.sender.send_request(request).await.map_err(|error| failed(broken(&error)))?;
+        let body = self.read(response).await.map_err(failed)?;
+        self.keep(target, connection);
+        Ok(Answer { body, sent })
+    }
+
+    fn request(
+        &self,
+        target: &Target,
+        path: &str,
+        connection: &Connection,
+        material: &Material,
+    ) -> Result<http::Request<Empty<Bytes>>, Failure> {
+        let mut request = http::Request::get(path)
+            .header(HOST, authority(&connection.address, target.port))
+            .header(ACCEPT, "text/plain")
+            .header(ACCEPT_ENCODING, "gzip");
+        if !self.config.completely_insecure
+            && material.identity.is_none()
+            && let Some(token) = &material.token
+        {
+            request = request.header(AUTHORIZATION, token);
+        }
+        request.body(Empty::new()).map_err(|_| Failure::BadPath)
+    }
+
+    async fn read(&self, response: http::Response<Incoming>) -> Result<Vec<u8>, Failure> {
+        let status = response.status().as_u16();
+        let gzip = response.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes() == b"gzip");
+        let mut body = response.into_body();
+        if status != 200 {
+            if status == 401 {
+                *self.token_read.lock() = None;
+            }
+            return Err(Failure::Status(status, error_text(body).await));
+        }
+        let mut page = Page::new(gzip, self.config.max_body_bytes);
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| Failure::BadBody(format!("it broke off: {error}")))?;
+            if let Ok(data) = frame.into_data() {
+                page.write(&data)?;
+            }
+        }
+        page.finish()
+    }
+}
+
+/// Why no answer began: a broken connection, or something that is not HTTP.
+fn broken(error: &hyper::Error) -> Failure {
+    if error.is_parse() { Failure::BadBody(format!("not HTTP: {error}")) } else { Failure::Reset(error.to_string()) }
+}
+
+fn authority(address: &str, port: u16) -> String {
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+}
+
+fn unix_millis() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+}
