@@ -104,6 +104,6 @@ frontend() {
   local profile=${PROFILE:-wasm} opt=()
   [ "$profile" = wasm ] && opt=("$PWD/playwright/node_modules/binaryen/bin/wasm-opt")
   step "building the browser's half"
-  cargo build -q -p frontend --target wasm32-unknown-unknown --profile "$profile"
-  cargo run -q -p bundle -- "$CARGO_TARGET_DIR/wasm32-unknown-unknown/$profile/frontend.wasm" assets frontend/dist "${opt[@]}"
+  cargo build -q -p frontend -p kubeconfig --target wasm32-unknown-unknown --profile "$profile"
+  cargo run -q -p bundle -- "$CARGO_TARGET_DIR/wasm32-unknown-unknown/$profile" assets frontend/dist "${opt[@]}"
 }

@@ -23,7 +23,7 @@ tier lint bash ./playwright/lint.sh
 frontend
 # Two calls: one feature set for the server, one for the browser, so that neither rebuilds the other's dependencies.
 tier cargo env INSTA_UPDATE=no cargo test
-tier browser-units env INSTA_UPDATE=no cargo test -p frontend -p chart -p bundle
+tier browser-units env INSTA_UPDATE=no cargo test -p frontend -p chart -p kubeconfig -p bundle
 cargo build -q -p backend --bin taffrail --example rows
 TAFFRAIL="$CARGO_TARGET_DIR/debug/taffrail" CHROME="$(chrome)"
 export TAFFRAIL CHROME

@@ -16,7 +16,7 @@ format --all --check
 say "clippy"
 clippy --quiet --workspace --exclude frontend --all-targets -- -D warnings
 clippy --quiet -p frontend --all-targets -- -D warnings
-clippy --quiet -p frontend -p chart --target wasm32-unknown-unknown -- -D warnings
+clippy --quiet -p frontend -p chart -p kubeconfig --target wasm32-unknown-unknown -- -D warnings
 say "cargo-deny"
 "$TAFFRAIL_CACHE/tools/bin/cargo-deny" --log-level error check bans licenses sources
 say "eslint"

@@ -4,7 +4,6 @@
 mod app;
 mod browser;
 mod format;
-mod kubeconfig;
 mod link;
 mod nav;
 mod pages;
@@ -13,7 +12,6 @@ mod session;
 mod state;
 mod token;
 mod words;
-mod yaml;
 
 fn main() {
     words::choose(&browser::stored("language").unwrap_or_else(browser::language));

@@ -4,15 +4,12 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use wire::{Millis, Say};
 
-use crate::yaml;
-
 /// Tokens are at most this long.
 const MOST: usize = 16 << 10;
 
 struct Claims {
-    /// Unix seconds.
-    exp: Option<f64>,
-    sub: Option<String>,
+    exp: Millis,
+    sub: String,
 }
 
 /// The token of a pasted text, without what people paste around it.
@@ -53,10 +50,9 @@ pub(crate) fn check(pasted: &str, now: Millis) -> Result<String, Say> {
         return Err(Say::new("LOGIN_BASE64"));
     }
     if let Some(claims) = claims(&token)
-        && let Some(exp) = claims.exp
-        && (exp as i64).saturating_mul(1000) <= now
+        && claims.exp <= now
     {
-        return Err(expired(&claims, (exp as i64).saturating_mul(1000), now));
+        return Err(expired(&claims, now));
     }
     Ok(token)
 }
@@ -64,15 +60,6 @@ pub(crate) fn check(pasted: &str, now: Millis) -> Result<String, Say> {
 /// What is inside a base64-encoded token.
 pub(crate) fn decoded(pasted: &str) -> Option<String> {
     String::from_utf8(STANDARD.decode(clean(pasted.trim())).ok()?).ok()
-}
-
-/// The token of a ServiceAccount's Secret, as YAML or JSON.
-pub(crate) fn of_secret(pasted: &str) -> Option<String> {
-    let root = yaml::read(pasted.trim()).ok()?;
-    let plain = root.map("stringData").ok()?.and_then(|data| data.text("token").ok()?);
-    let encoded = || root.map("data").ok()?.and_then(|data| data.text("token").ok()?);
-    let token = plain.or_else(|| decoded(&encoded()?))?;
-    (!token.trim().is_empty()).then_some(token)
 }
 
 fn clean(text: &str) -> String {
@@ -87,17 +74,44 @@ fn claims(token: &str) -> Option<Claims> {
     let mut parts = token.split('.');
     let (_, body, _) = (parts.next()?, parts.next()?, parts.next()?);
     let json = String::from_utf8(URL_SAFE_NO_PAD.decode(body).ok()?).ok()?;
-    // JSON is YAML, and the reader is there for kubeconfigs.
-    let root = yaml::read(&json).ok()?;
-    let exp = root.text("exp").ok()?.and_then(|exp| exp.parse().ok()).filter(|exp: &f64| exp.is_finite());
-    Some(Claims { exp, sub: root.text("sub").ok()? })
+    // Seconds, in some issuers' tokens with a fraction.
+    let exp: i64 = claim(&json, "exp")?.split('.').next()?.parse().ok()?;
+    Some(Claims { exp: exp.saturating_mul(1000), sub: claim(&json, "sub").unwrap_or_default().to_owned() })
 }
 
-fn expired(claims: &Claims, exp: Millis, now: Millis) -> Say {
-    let subject = claims.sub.as_deref().unwrap_or_default();
-    let account = subject.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+/// The text of a claim at the top level of a token's JSON, as it stands there. Enough for a hint, and no reader of JSON
+/// in every first load.
+fn claim<'a>(json: &'a str, name: &str) -> Option<&'a str> {
+    let bare = |text: &'a str| text.trim().trim_matches('"');
+    let (mut depth, mut quoted, mut escaped, mut start) = (0_u32, false, false, 0);
+    for (at, byte) in json.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'{' | b'[' => {
+                depth += 1;
+                start = if depth == 1 { at + 1 } else { start };
+            }
+            b',' | b'}' if depth == 1 => {
+                let (key, value) = json.get(start..at)?.split_once(':')?;
+                if bare(key) == name {
+                    return Some(bare(value));
+                }
+                start = at + 1;
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn expired(claims: &Claims, now: Millis) -> Say {
+    let account = claims.sub.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
     let (namespace, name) = account.unwrap_or(("<namespace>", "<serviceaccount>"));
-    let say = Say::new("LOGIN_EXPIRED").with("ago", wire::age::human(now - exp)).with("sub", subject);
+    let say = Say::new("LOGIN_EXPIRED").with("ago", wire::age::human(now - claims.exp)).with("sub", &*claims.sub);
     say.with("ns", namespace).with("sa", name)
 }
 
@@ -151,12 +165,16 @@ mod tests {
     }
 
     #[test]
-    fn a_secrets_token_is_taken_from_it() {
-        let of = |text: &str| of_secret(text);
-        assert_eq!(of("apiVersion: v1\nkind: Secret\ndata: {token: YWJj}").as_deref(), Some("abc"));
-        assert_eq!(of(r#"{"kind":"Secret","stringData":{"token":"abc"}}"#).as_deref(), Some("abc"));
-        assert_eq!(of("kind: Secret\ndata: {password: YWJj}"), None);
-        assert_eq!(of("kind: Secret\ndata: {token: '%'}"), None);
+    fn a_claim_is_read_at_the_top_level_alone() {
+        let json = r#"{"iss":"a:b,}","kubernetes.io":{"sub":"x","list":[{"sub":1},2]},"say":"\"sub\":","sub" : "u","exp":12.5}"#;
+        assert_eq!(
+            (claim(json, "sub"), claim(json, "exp"), claim(json, "iss")),
+            (Some("u"), Some("12.5"), Some("a:b,}"))
+        );
+        assert_eq!((claim(json, "list"), claim("{}", "sub"), claim("not json", "sub")), (None, None, None));
+        check_is(&jwt(r#"{"exp":1999.9}"#), "LOGIN_EXPIRED");
+        let odd = jwt(r#"{"exp":"soon"}"#);
+        check_is(&odd, &odd);
     }
 
     #[test]

@@ -113,6 +113,31 @@ test('a kubeconfig that cannot be read names its line, and nothing of it', async
   await expect(page.locator('.verdict')).not.toContainText('secret');
 });
 
+test('a kubeconfig whose reader cannot be loaded is kept, and read at the next try', async ({ page }) => {
+  expects('kubeconfig|ERR_FAILED');
+  await page.route('**/a/kubeconfig.*', (route) => route.abort());
+  await kubeconfigTab(page);
+  await page.locator('#credential').fill(of('viewer'));
+  await refusal(page, 'LOGIN_READER').toHaveText(/could not be loaded.*reload the page/s);
+  await page.screenshot({ path: 'shots/login-reader.png' });
+  await page.unroute('**/a/kubeconfig.*');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await expect(page.locator('.ctx label')).toHaveCount(1);
+  await expect(page.locator('.verdict')).toHaveCount(0);
+  await go(page);
+  await inside(page);
+});
+
+test('a token signs in without the reader of kubeconfigs', async ({ page }) => {
+  const loaded = [];
+  page.on('request', (request) => loaded.push(new URL(request.url()).pathname));
+  await page.locator('#credential').fill(demo.token);
+  await go(page);
+  await inside(page);
+  expect(loaded).toContain('/session');
+  expect(loaded.filter((path) => path.includes('kubeconfig'))).toEqual([]);
+});
+
 test('each token that cannot be used is refused by its own sentence', async ({ page }) => {
   const now = Math.floor(Date.now() / 1000);
   const ours = { iss: 'https://other.example', aud: ['https://other.example'], sub: 'system:serviceaccount:kube-system:viewer' };

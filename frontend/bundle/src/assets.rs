@@ -1,5 +1,6 @@
 //! Hashed names, compressed copies, and the page that names them.
 
+use crate::module::Module;
 use anyhow::{Context as _, ensure};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -9,49 +10,62 @@ use std::path::Path;
 
 /// What a compressed copy must save to be worth a file.
 const WORTH: usize = 64;
+/// Where the assets are, from the page.
+pub(crate) const FOLDER: &str = "a/";
 
-/// Writes everything below `dist`; returns name, size and brotli size of what the first load fetches.
-pub(crate) fn write(
-    assets: &Path,
-    dist: &Path,
-    glue: &str,
-    wasm: &[u8],
-) -> anyhow::Result<Vec<(String, usize, usize)>> {
+/// What one asset costs.
+pub(crate) struct Size {
+    pub(crate) name: &'static str,
+    pub(crate) raw: usize,
+    pub(crate) brotli: usize,
+    /// Whether every first load fetches it.
+    pub(crate) first: bool,
+}
+
+/// Writes everything below `dist`: what the page names, and the reader of kubeconfigs, which only the starter names.
+pub(crate) fn write(assets: &Path, dist: &Path, application: &Module, reader: &Module) -> anyhow::Result<Vec<Size>> {
     let mut names = BTreeMap::new();
     let mut sizes = Vec::new();
-    let mut put = |slot: &str, name: &str, content: &[u8]| -> anyhow::Result<()> {
+    let mut put = |slot: &'static str, name: &'static str, content: &[u8], first: bool| -> anyhow::Result<()> {
         let (hashed, brotli) = place(dist, name, content)?;
-        sizes.push((name.to_owned(), content.len(), brotli));
-        names.insert(slot.to_owned(), hashed);
+        sizes.push(Size { name, raw: content.len(), brotli, first });
+        names.insert(slot, hashed);
         Ok(())
     };
     // The glue finds its module by the name the starter hands it; its own default would be a name without a hash.
-    put("wasm", "frontend.wasm", wasm)?;
-    put("glue", "frontend.js", glue.as_bytes())?;
-    put("script", "start.js", &read(&assets.join("start.js"))?)?;
-    put("font", "inter.woff2", &read(&assets.join("fonts/inter.woff2"))?)?;
-    put("icons", "icons.svg", &read(&assets.join("icons.svg"))?)?;
+    put("wasm", "frontend.wasm", &application.wasm, true)?;
+    put("glue", "frontend.js", application.glue.as_bytes(), true)?;
+    put("font", "inter.woff2", &read(&assets.join("fonts/inter.woff2"))?, true)?;
+    put("icons", "icons.svg", &read(&assets.join("icons.svg"))?, true)?;
+    put("reader-wasm", "kubeconfig.wasm", &reader.wasm, false)?;
+    put("reader-glue", "kubeconfig.js", reader.glue.as_bytes(), false)?;
 
-    // One style sheet: the tokens first. Inside `a/` the font is a neighbour.
-    let mut style = String::from_utf8(read(&assets.join("tokens.css"))?)?;
-    style.push_str(&String::from_utf8(read(&assets.join("app.css"))?)?);
-    let font = names.get("font").context("the font has a name")?.replace("a/", "");
-    let style = style.replace("{{font}}", &font);
-    let (hashed, brotli) = place(dist, "app.css", style.as_bytes())?;
-    sizes.push(("app.css".to_owned(), style.len(), brotli));
-    names.insert("style".to_owned(), hashed);
-
-    let mut page = String::from_utf8(read(&assets.join("index.html"))?)?;
-    for (slot, name) in &names {
-        page = page.replace(&format!("{{{{{slot}}}}}"), name);
+    let script = text(&assets.join("start.js"))?;
+    // One style sheet: the tokens first.
+    let style = text(&assets.join("tokens.css"))? + &text(&assets.join("app.css"))?;
+    for (slot, name, content) in [("script", "start.js", script), ("style", "app.css", style)] {
+        // What these name are their neighbours.
+        let content = filled(&content, &names, "")?;
+        let (hashed, brotli) = place(dist, name, content.as_bytes())?;
+        sizes.push(Size { name, raw: content.len(), brotli, first: true });
+        names.insert(slot, hashed);
     }
-    ensure!(!page.contains("{{"), "index.html names a slot that nothing fills");
+    let page = filled(&text(&assets.join("index.html"))?, &names, FOLDER)?;
     std::fs::write(dist.join("index.html"), &page)?;
-    sizes.push(("index.html".to_owned(), page.len(), page.len()));
+    sizes.push(Size { name: "index.html", raw: page.len(), brotli: page.len(), first: true });
     Ok(sizes)
 }
 
-/// Writes one asset under its hashed name and returns that name, relative to the page, and the size in brotli.
+/// A text with the assets' names, from where they are `folder`, in its slots.
+fn filled(text: &str, names: &BTreeMap<&str, String>, folder: &str) -> anyhow::Result<String> {
+    let filled = names.iter().fold(text.to_owned(), |text, (slot, name)| {
+        text.replace(&format!("{{{{{slot}}}}}"), &format!("{folder}{name}"))
+    });
+    ensure!(!filled.contains("{{"), "a slot that nothing fills: {filled}");
+    Ok(filled)
+}
+
+/// Writes one asset under its hashed name and returns that name and the size in brotli.
 fn place(dist: &Path, name: &str, content: &[u8]) -> anyhow::Result<(String, usize)> {
     let (stem, extension) = name.rsplit_once('.').context("an asset has an extension")?;
     let hash = Sha256::digest(content).iter().take(8).fold(String::new(), |mut text, byte| {
@@ -59,8 +73,9 @@ fn place(dist: &Path, name: &str, content: &[u8]) -> anyhow::Result<(String, usi
         let _ = write!(text, "{byte:02x}");
         text
     });
-    let hashed = format!("a/{stem}.{hash}.{extension}");
-    std::fs::write(dist.join(&hashed), content)?;
+    let hashed = format!("{stem}.{hash}.{extension}");
+    let folder = dist.join(FOLDER);
+    std::fs::write(folder.join(&hashed), content)?;
     if extension == "woff2" {
         return Ok((hashed, content.len())); // compressed by its own format
     }
@@ -68,7 +83,7 @@ fn place(dist: &Path, name: &str, content: &[u8]) -> anyhow::Result<(String, usi
     let gzip = gzip(content)?;
     for (suffix, packed) in [("br", &brotli), ("gz", &gzip)] {
         if packed.len() + WORTH < content.len() {
-            std::fs::write(dist.join(format!("{hashed}.{suffix}")), packed)?;
+            std::fs::write(folder.join(format!("{hashed}.{suffix}")), packed)?;
         }
     }
     Ok((hashed, brotli.len().min(content.len())))
@@ -76,6 +91,10 @@ fn place(dist: &Path, name: &str, content: &[u8]) -> anyhow::Result<(String, usi
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("reading {}", path.display()))
+}
+
+fn text(path: &Path) -> anyhow::Result<String> {
+    String::from_utf8(read(path)?).with_context(|| format!("{} is no text", path.display()))
 }
 
 fn brotli(content: &[u8]) -> anyhow::Result<Vec<u8>> {

@@ -15,8 +15,15 @@ const FEATURES: [&str; 6] = [
     "--enable-multivalue",
 ];
 
-/// The glue's JavaScript and the module's bytes.
-pub(crate) fn bind(module: &Path, wasm_opt: Option<&Path>) -> anyhow::Result<(String, Vec<u8>)> {
+/// A module as a browser loads it.
+pub(crate) struct Module {
+    /// Its JavaScript.
+    pub(crate) glue: String,
+    pub(crate) wasm: Vec<u8>,
+}
+
+/// Makes a module loadable, and small where `wasm_opt` is given.
+pub(crate) fn bind(module: &Path, wasm_opt: Option<&Path>) -> anyhow::Result<Module> {
     let mut output = Bindgen::new()
         .input_path(module)
         .web(true)?
@@ -32,10 +39,11 @@ pub(crate) fn bind(module: &Path, wasm_opt: Option<&Path>) -> anyhow::Result<(St
     let mut glue = output.js().to_owned();
     shorten(&mut glue, output.wasm_mut().imports.iter_mut().map(|import| &mut import.name));
     let wasm = output.wasm_mut().emit_wasm();
-    match wasm_opt {
-        None => Ok((glue, wasm)),
-        Some(program) => Ok((glue, shrink(program, &wasm)?)),
-    }
+    let wasm = match wasm_opt {
+        None => wasm,
+        Some(program) => shrink(program, &wasm)?,
+    };
+    Ok(Module { glue, wasm })
 }
 
 /// Shorter names for what the module imports, in both: the generator's end in a hash each, which nothing compresses.

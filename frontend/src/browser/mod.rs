@@ -5,9 +5,11 @@ pub(crate) mod canvas;
 mod fetch;
 pub(crate) mod observe;
 pub(crate) mod plot;
+mod reader;
 
 pub(crate) use address::{address, on_travel, push};
 pub(crate) use fetch::Chunks;
+pub(crate) use reader::{Unread, read};
 
 use wasm_bindgen::prelude::*;
 use wire::Millis;

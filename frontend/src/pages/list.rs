@@ -86,7 +86,7 @@ pub(crate) fn List(kind: Kind) -> impl IntoView {
                     view! {
                         <button class=format!("chip {}", if matches!(level, Level::Bad | Level::Warn) { class(level) } else { "" }) class:on=on aria-pressed=on.to_string()
                             on:click=move |_| { let next = if on { String::new() } else { term.clone() }; typed.set(next.clone()); nav.set(&[("q", &next)]); }>
-                            <b>{tally.count}</b>" "{words::word(&word).to_lowercase()}
+                            <b>{tally.count}</b>" "{words::lower(&word)}
                         </button>
                     }
                 }).collect_view())}

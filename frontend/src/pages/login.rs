@@ -1,9 +1,9 @@
 //! Sign-in. Helps before it refuses: which cluster this is, what is wrong with a credential, what makes a better one.
 
-use crate::kubeconfig::{self, Context, Method};
 use crate::parts::bar::{Brand, flip_language, flip_theme};
 use crate::words::{self, text};
 use crate::{browser, link, session, token};
+use kubeconfig::{Context, Method};
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wire::Say;
@@ -43,21 +43,29 @@ pub(crate) fn Login(done: impl Fn(Session) + Copy + Send + Sync + 'static) -> im
             busy.set(false);
         });
     };
+    // The first time, the reader is loaded for it; until it answered, there is nothing to sign in with.
     let read = move |content: String| {
-        let found = kubeconfig::contexts(&content);
-        source.set_value(content);
-        match found {
-            Ok(found) => {
-                refusal.set(kubeconfig::unusable(&found, words::say));
-                chosen.set(found.iter().position(|context| context.credential.is_ok()).unwrap_or(0));
-                contexts.set(found);
-                file.set(true);
+        source.set_value(content.clone());
+        busy.set(true);
+        spawn_local(async move {
+            let found: Result<Vec<Context>, Say> = browser::read("contexts", &content).await.unwrap_or_else(unread);
+            busy.set(false);
+            if source.with_value(|latest| *latest != content) {
+                return; // typed on in the meantime
             }
-            Err(say) => {
-                contexts.set(Vec::new());
-                refusal.set(Some(say));
+            match found {
+                Ok(found) => {
+                    refusal.set(kubeconfig::unusable(&found, words::say));
+                    chosen.set(found.iter().position(|context| context.credential.is_ok()).unwrap_or(0));
+                    contexts.set(found);
+                    file.set(true);
+                }
+                Err(say) => {
+                    contexts.set(Vec::new());
+                    refusal.set(Some(say));
+                }
             }
-        }
+        });
     };
     let enter = move |credential: Credential, namespace: Option<String>| match &credential {
         Credential::Token(token) => match token::check(token, browser::now()) {
@@ -87,13 +95,24 @@ pub(crate) fn Login(done: impl Fn(Session) + Copy + Send + Sync + 'static) -> im
         }
         None => refusal.set(Some(Say::new(none))),
     };
+    let of_secret = move |_| {
+        spawn_local(async move {
+            match browser::read("secret", &source.get_value()).await {
+                Ok(found) => take(found, "LOGIN_NOSECRETTOKEN"),
+                Err(browser::Unread) => refusal.set(Some(Say::new("LOGIN_READER"))),
+            }
+        });
+    };
     let help = move |code: &str| {
         match code {
         "LOGIN_ISKUBECONFIG" => {
             view! { <button type="button" class="btn" on:click=move |_| read(source.get_value())>{text!("Use it as one")}</button> }.into_any()
         }
         "LOGIN_ISSECRET" => view! {
-            <button type="button" class="btn" on:click=move |_| take(token::of_secret(&source.get_value()), "LOGIN_NOSECRETTOKEN")>{text!("Take the token from it")}</button>
+            <button type="button" class="btn" on:click=of_secret>{text!("Take the token from it")}</button>
+        }.into_any(),
+        "LOGIN_READER" => view! {
+            <button type="button" class="btn" on:click=move |_| read(source.get_value())>{text!("Try again")}</button>
         }.into_any(),
         "LOGIN_BASE64" => view! {
             <button type="button" class="btn" on:click=move |_| take(token::decoded(&source.get_value()), "LOGIN_EMPTY")>{text!("Decode and use")}</button>
@@ -154,6 +173,7 @@ pub(crate) fn Login(done: impl Fn(Session) + Copy + Send + Sync + 'static) -> im
                         prop:value=move || pasted.get()
                         on:input=move |event| {
                             pasted.set(event_target_value(&event));
+                            source.set_value(String::new());
                             refusal.set(None);
                             contexts.set(Vec::new());
                             if file.get_untracked() && !pasted.with_untracked(|pasted| pasted.trim().is_empty()) { read(pasted.get_untracked()); }
@@ -215,6 +235,10 @@ pub(crate) fn Login(done: impl Fn(Session) + Copy + Send + Sync + 'static) -> im
             </div>
         </main>
     }
+}
+
+fn unread(_: browser::Unread) -> Result<Vec<Context>, Say> {
+    Err(Say::new("LOGIN_READER"))
 }
 
 fn method(method: Method) -> &'static str {

@@ -163,7 +163,7 @@ fn Pods(pods: Vec<Tally>, total: u32, restarts: u32) -> impl IntoView {
         .collect_view();
     let legend = pods
         .into_iter()
-        .map(|tally| view! { <State level=tally.level word=format!("{} {}", tally.count, words::word(&tally.word).to_lowercase())/> })
+        .map(|tally| view! { <State level=tally.level word=format!("{} {}", tally.count, words::lower(&tally.word))/> })
         .collect_view();
     view! {
         <section class="panel wide"><header><h2>{text!("Pods")}</h2><span class="right">{total}</span></header>

@@ -34,6 +34,10 @@ pub(super) const SAYS: &[(&str, &str)] = &[
         "Unencrypted sign-in is allowed here for development. Anyone on the path can read your credential.",
     ),
     ("LOGIN_NOTKUBECONFIG", "Not a kubeconfig: {reason}."),
+    (
+        "LOGIN_READER",
+        "The part of this page that reads kubeconfigs could not be loaded. The connection to this server may be gone. If it stays so, reload the page.",
+    ),
     ("LOGIN_NOCONTEXT", "No context of this file can be used: {list}."),
     ("LOGIN_NOUSER", "Context {ctx} names user {user}, which is not in the file."),
     ("LOGIN_NOCRED", "User {user} has no credential in this file."),

@@ -73,6 +73,11 @@ pub(crate) fn word(word: &str) -> String {
     place.map_or_else(|| word.to_owned(), |place| at(place).to_owned())
 }
 
+/// The same within a line. The server's words are ASCII; what another one holds stays as it is.
+pub(crate) fn lower(word: &str) -> String {
+    self::word(word).to_ascii_lowercase()
+}
+
 /// A kind's page.
 pub(crate) fn plural(kind: Kind) -> &'static str {
     match kind {
@@ -131,7 +136,7 @@ fn template(code: &str) -> Option<&'static str> {
 fn readable(say: &Say, name: &str, value: &str) -> String {
     match name {
         "limit" if say.code == "POD_OOM" => {
-            value.parse().map_or_else(|_| value.to_owned(), |bytes: f64| format::both(bytes, Metric::Memory))
+            value.parse().map_or_else(|_| value.to_owned(), |bytes: i64| format::both(bytes as f64, Metric::Memory))
         }
         "reason" => template(value).map_or_else(
             || word(value),

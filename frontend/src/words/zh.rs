@@ -20,6 +20,10 @@ pub(super) const SAYS: &[(&str, &str)] = &[
     ("LOGIN_INSECURE", "此页面既未加密也不在本机，因此已关闭登录。"),
     ("LOGIN_INSECUREDEV", "此处为开发而允许未加密登录。途中的任何人都能读取您的凭据。"),
     ("LOGIN_NOTKUBECONFIG", "不是 kubeconfig：{reason}。"),
+    (
+        "LOGIN_READER",
+        "页面中读取 kubeconfig 的部分未能加载。与此服务器的连接可能已断开。如果一直如此，请重新加载页面。",
+    ),
     ("LOGIN_NOCONTEXT", "此文件中没有可用的 context：{list}。"),
     ("LOGIN_NOUSER", "context {ctx} 指定的用户 {user} 不在文件中。"),
     ("LOGIN_NOCRED", "用户 {user} 在此文件中没有凭据。"),

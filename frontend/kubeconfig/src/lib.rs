@@ -1,34 +1,46 @@
 //! A kubeconfig, read in the browser. Only the chosen context's token or certificate leaves it; there is no path from
 //! here to a file, a command or an address.
+#![warn(missing_docs)]
+
+mod yaml;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
 use wire::Say;
 use wire::session::Credential;
 
-use crate::yaml::{self, Error, Node};
+use crate::yaml::{Error, Node};
 
 /// Larger files are no kubeconfigs.
-pub(crate) const MOST: usize = 1 << 20;
+pub const MOST: usize = 1 << 20;
 
 /// What a context signs in with.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Method {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Method {
+    /// A bearer token.
     Token,
+    /// A client certificate with its key.
     Certificate,
 }
 
 /// A context as the picker shows it.
-#[derive(Clone, Debug)]
-pub(crate) struct Context {
-    pub(crate) name: String,
-    pub(crate) current: bool,
-    pub(crate) server: String,
-    pub(crate) user: String,
-    pub(crate) namespace: Option<String>,
-    pub(crate) method: Method,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// Its name in the file.
+    pub name: String,
+    /// Whether the file names it as the current one.
+    pub current: bool,
+    /// Its API server; empty when the file names none.
+    pub server: String,
+    /// Its user's name in the file.
+    pub user: String,
+    /// Where it works.
+    pub namespace: Option<String>,
+    /// What it signs in with.
+    pub method: Method,
     /// What to sign in with, or why it can not be used.
-    pub(crate) credential: Result<Credential, Say>,
+    pub credential: Result<Credential, Say>,
 }
 
 #[derive(Default)]
@@ -154,7 +166,7 @@ impl Provider {
 ///
 /// # Errors
 /// Why it is no kubeconfig, or that it has no context.
-pub(crate) fn contexts(text: &str) -> Result<Vec<Context>, Say> {
+pub fn contexts(text: &str) -> Result<Vec<Context>, Say> {
     let refuse = |reason: String| Say::new("LOGIN_NOTKUBECONFIG").with("reason", reason);
     if text.len() > MOST {
         return Err(refuse("it is larger than 1 MiB".to_owned()));
@@ -178,7 +190,7 @@ pub(crate) fn contexts(text: &str) -> Result<Vec<Context>, Say> {
 }
 
 /// Why none of these can be used: the only one's reason, or a list of all; nothing when one can.
-pub(crate) fn unusable(contexts: &[Context], sentence: impl Fn(&Say) -> String) -> Option<Say> {
+pub fn unusable(contexts: &[Context], sentence: impl Fn(&Say) -> String) -> Option<Say> {
     let mut reasons = Vec::new();
     for context in contexts {
         reasons.push((&context.name, context.credential.as_ref().err()?));
@@ -251,6 +263,17 @@ fn credential(name: &str, user: &User) -> Result<Credential, Say> {
         return Err(about("LOGIN_PATHS").with("path", path));
     }
     Err(if user.username.is_some() { about("LOGIN_BASIC") } else { no_credential(name) })
+}
+
+/// The token of a ServiceAccount's Secret, as YAML or JSON.
+#[must_use]
+pub fn of_secret(text: &str) -> Option<String> {
+    let root = yaml::read(text.trim()).ok()?;
+    let plain = root.map("stringData").ok()?.and_then(|data| data.text("token").ok()?);
+    let encoded = || root.map("data").ok()?.and_then(|data| data.text("token").ok()?);
+    let decoded = || String::from_utf8(STANDARD.decode(encoded()?.trim()).ok()?).ok();
+    let token = plain.or_else(decoded)?;
+    (!token.trim().is_empty()).then_some(token)
 }
 
 /// How to get a token from the plugins people meet.
@@ -343,5 +366,14 @@ mod tests {
             contexts(json).unwrap()[0].credential,
             Err(Say::new("LOGIN_NOUSER").with("ctx", "c").with("user", "nobody"))
         );
+    }
+
+    #[test]
+    fn a_secrets_token_is_taken_from_it() {
+        let of = |text: &str| of_secret(text);
+        assert_eq!(of("apiVersion: v1\nkind: Secret\ndata: {token: YWJj}").as_deref(), Some("abc"));
+        assert_eq!(of(r#"{"kind":"Secret","stringData":{"token":"abc"}}"#).as_deref(), Some("abc"));
+        assert_eq!(of("kind: Secret\ndata: {password: YWJj}"), None);
+        assert_eq!(of("kind: Secret\ndata: {token: '%'}"), None);
     }
 }
