@@ -10,3 +10,12 @@ for bench in parse store cluster live topology; do
 done
 # What a first load fetches, as the build says it; its budget is asserted by `cargo test -p bundle`.
 INSTA_UPDATE=no cargo test -q -p bundle --test first_load -- --nocapture | sed -n 's/^first load: \([0-9]*\) bytes of \([0-9]*\).*/bench: first load, brotli: \1 bytes (budget \2)/p'
+step "bench bytes a pod"
+cargo test -q -p backend --test pod_memory -- --nocapture | grep '^bench:'
+# The whole process, as it is shipped.
+step "bench scale (the release build, then some minutes)"
+cargo build -q --release -p backend --bin taffrail
+cargo build -q --release -p sim --example scale
+bytes=$(stat -c %s "$CARGO_TARGET_DIR/release/taffrail")
+echo "bench: binary, stripped: $bytes bytes (budget 30000000)"
+bash ./playwright/scale.sh "$CARGO_TARGET_DIR/release/examples/scale" "$CARGO_TARGET_DIR/release/taffrail"

@@ -1,11 +1,14 @@
-//! How long a cluster of so many nodes and pods a node takes to start, and what it holds: `scale 5000 30`.
+//! How long a cluster of so many nodes and pods a node takes to start, and what it holds: `scale 5000 30`. With a file
+//! name as a third argument it writes the product's kubeconfig there and serves until its standard input closes.
 
-use sim::{Cluster, Config};
+use sim::{Cluster, Config, Who};
 use std::time::Instant;
+use tokio::io::AsyncReadExt as _;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut numbers = std::env::args().skip(1).map(|text| text.parse::<u32>());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut numbers = arguments.iter().take(2).map(|text| text.parse::<u32>());
     let nodes = numbers.next().transpose()?.unwrap_or(5000);
     let pods_per_node = numbers.next().transpose()?.unwrap_or(30);
     let began = Instant::now();
@@ -21,5 +24,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         "{nodes} nodes x {pods_per_node} pods in {started:.1?}, {resident}; a kubelet's page of {} bytes in {took:?}",
         page.len()
     );
+    if let Some(file) = arguments.get(2) {
+        std::fs::write(file, cluster.kubeconfig(Who::Taffrail))?;
+        tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
+    }
     Ok(())
 }

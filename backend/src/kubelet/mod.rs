@@ -1,18 +1,25 @@
 //! What the kubelets say: schedule, client, page parser, the newest two points.
 
+mod body;
 mod client;
 pub mod config;
+mod connect;
 pub mod coverage;
 mod failure;
 mod focus;
 mod labels;
 pub mod latest;
+mod material;
+pub mod missing;
 pub mod names;
 pub mod page;
 pub mod parse;
+mod points;
 mod rate;
 mod scrape;
 pub mod selector;
+mod store;
+mod target;
 mod verify;
 
 pub use config::{Config, KubeletCredentials, TokenSource};

@@ -4,21 +4,16 @@
 //! made after a second, only when the connection broke before any byte of an answer. Redirects are not followed and no
 //! proxy of the environment is used.
 
-mod body;
-mod connect;
-mod material;
-mod target;
-
+use super::body::{Page, error_text};
 use super::config::{Config, KubeletCredentials, TokenSource};
+use super::connect::Connection;
 use super::failure::Failure;
+use super::material::{Material, unreadable};
 use arc_swap::ArcSwap;
-use body::{Page, error_text};
 use bytes::Bytes;
-use connect::Connection;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HOST};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
-use material::{Material, unreadable};
 use parking_lot::Mutex;
 use rustls::ClientConfig;
 use std::collections::HashMap;
@@ -27,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, timeout_at};
 use wire::Millis;
 
-pub(super) use target::Target;
+pub(super) use super::target::Target;
 
 /// Before the one other attempt.
 const RETRY: Duration = Duration::from_secs(1);
@@ -49,21 +44,21 @@ pub(super) struct Failed {
 /// The clients of all kubelets.
 #[derive(Debug)]
 pub(super) struct Kubelets {
-    config: Config,
-    credentials: KubeletCredentials,
-    current: ArcSwap<Material>,
-    token_read: Mutex<Option<Instant>>,
-    nodes: Mutex<HashMap<Arc<str>, NodeClient>>,
+    pub(super) config: Config,
+    pub(super) credentials: KubeletCredentials,
+    pub(super) current: ArcSwap<Material>,
+    pub(super) token_read: Mutex<Option<Instant>>,
+    pub(super) nodes: Mutex<HashMap<Arc<str>, NodeClient>>,
 }
 
 #[derive(Debug, Default)]
-struct NodeClient {
-    generation: u64,
-    tls: Option<Arc<ClientConfig>>,
+pub(super) struct NodeClient {
+    pub(super) generation: u64,
+    pub(super) tls: Option<Arc<ClientConfig>>,
     /// The address that worked and since when it has been tried first.
-    remembered: Option<(String, Instant)>,
+    pub(super) remembered: Option<(String, Instant)>,
     /// Not in use; taken out for a request.
-    idle: Option<Connection>,
+    pub(super) idle: Option<Connection>,
 }
 
 // === impl Kubelets ===
@@ -184,11 +179,11 @@ impl Kubelets {
 }
 
 /// Why no answer began: a broken connection, or something that is not HTTP.
-fn broken(error: &hyper::Error) -> Failure {
+pub(super) fn broken(error: &hyper::Error) -> Failure {
     if error.is_parse() { Failure::BadBody(format!("not HTTP: {error}")) } else { Failure::Reset(error.to_string()) }
 }
 
-fn authority(address: &str, port: u16) -> String {
+pub(super) fn authority(address: &str, port: u16) -> String {
     if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 

@@ -1,7 +1,7 @@
 //! Nodes and whose pods they are: good pages in, failed scrapes, what is withdrawn, held and forgotten.
 
-use super::pod::{LIFE, Life, PodState, nanos, served};
-use super::{Missing, Served, ServedPod};
+use super::latest::{Missing, Served, ServedPod};
+use super::points::{LIFE, Life, PodState, nanos, served};
 use crate::cluster::kinds::Pod;
 use crate::kubelet::page::{NodePage, NodePoint, PodPoints};
 use crate::kubelet::rate::{Pair, Point, WentBack};

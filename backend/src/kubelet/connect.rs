@@ -1,7 +1,7 @@
 //! The way to a kubelet: the kept connection, or a new one to the first address that answers.
 
+use super::client::{Failed, Kubelets, Target, authority, broken};
 use super::material::Material;
-use super::{Failed, Kubelets, Target, authority, broken};
 use crate::kubelet::failure::Failure;
 use crate::kubelet::verify::NodeVerifier;
 use bytes::Bytes;

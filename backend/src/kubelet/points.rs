@@ -1,6 +1,6 @@
 //! One pod's points, how long they live, and whose they are.
 
-use super::{Missing, Served, ServedPod};
+use super::latest::{Missing, Served, ServedPod};
 use crate::cluster::kinds::{Pod, State};
 use crate::kubelet::page::{ContainerPoint, PodPoints};
 use crate::kubelet::rate::{Pair, Point, Rate, WentBack};

@@ -10,21 +10,17 @@
 //!
 //! Costs about 130 bytes a container and one map entry a pod. One write lock a page; readers copy what they serve.
 
-mod missing;
-mod pod;
-mod store;
-
 use super::page::NodePage;
+use super::store::Store;
 use crate::cluster::Cache;
 use crate::cluster::kinds::Pod;
 use parking_lot::RwLock;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::Store;
 use wire::{Millis, Say};
 
-pub use missing::Missing;
+pub use super::missing::Missing;
 
 /// Usage over a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

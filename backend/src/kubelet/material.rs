@@ -1,6 +1,6 @@
 //! What we prove ourselves with, and what proves kubelets: read at start, and again where it may have changed.
 
-use super::Kubelets;
+use super::client::Kubelets;
 use crate::kubelet::config::{Config, KubeletCredentials, TokenSource};
 use crate::kubelet::failure::Failure;
 use rustls::RootCertStore;
