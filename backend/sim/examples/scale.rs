@@ -3,7 +3,6 @@
 
 use sim::{Cluster, Config, Who};
 use std::time::Instant;
-use tokio::io::AsyncReadExt as _;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     if let Some(file) = arguments.get(2) {
         std::fs::write(file, cluster.kubeconfig(Who::Taffrail))?;
-        tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
+        tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await??;
     }
     Ok(())
 }
