@@ -3,7 +3,7 @@ import { test, expect } from '@playwright/test';
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { apply, end, pod, serve, signIn, space, token } from '../lib/real.js';
-import { taffrail, tryKubectl } from '../lib/taffrail.js';
+import { kubectl, taffrail, tryKubectl } from '../lib/taffrail.js';
 
 const dir = process.env.CLUSTER_DIR;
 const file = `${dir}/run/apiserver.pid`;
@@ -33,7 +33,13 @@ function sample() {
 
 test('an API server that is away for half a minute: the page says so and since when, metrics go on, and it recovers by itself', async ({ page }) => {
   test.setTimeout(240_000);
-  const product = await taffrail(serve, /serving/);
+  // A kubelet asks the API server about a token it has not seen for two minutes, and believes it for as long: with one
+  // of its own this journey does not depend on when the others' was asked about last.
+  const config = JSON.parse(readFileSync(`${dir}/taffrail.kubeconfig`, 'utf8'));
+  config.users[0].user.token = kubectl(['-n', 'taffrail', 'create', 'token', 'taffrail', '--duration=1h']).trim();
+  writeFileSync(`${dir}/outage.kubeconfig`, JSON.stringify(config), { mode: 0o600 });
+  const flags = serve.map((flag) => (flag.startsWith('--kubeconfig=') ? `--kubeconfig=${dir}/outage.kubeconfig` : flag));
+  const product = await taffrail(flags, /serving/);
   let start;
   try {
     await signIn(page, token.watcher, 'pod');
@@ -59,7 +65,7 @@ test('an API server that is away for half a minute: the page says so and since w
     await expect(row('after')).toBeVisible({ timeout: 30_000 });
     expect(await page.evaluate(() => window.stayed), 'the page was not loaded anew').toBe(true);
     // And numbers come in the table too.
-    await expect(row('burn')).toContainText(/\d+\s*m\b/);
+    await expect(row('burn')).toContainText(/\d+m\d+MiB/);
   } finally {
     await start?.();
     end('after');

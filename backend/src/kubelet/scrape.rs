@@ -14,7 +14,7 @@ use super::{Names, parse};
 use crate::cluster::kinds::Node;
 use crate::cluster::{Objects, Sync};
 use crate::history::Pages;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
@@ -34,8 +34,6 @@ const FOCUS: Duration = Duration::from_secs(2);
 const SPREAD: Duration = Duration::from_secs(4);
 /// Per node, until [`SPREAD`] is reached.
 const SPREAD_NODE: Duration = Duration::from_millis(8);
-/// Interned names are forgotten after this many pages: pods come and go.
-const NAMES_PAGES: u32 = 100_000;
 
 /// Why there is no scraper.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +51,8 @@ pub struct Scraper {
     focus: Focus,
     pages: Pages,
     places: Arc<Semaphore>,
-    names: Names,
-    names_pages: u32,
+    /// What each node's last pages called things: the next one is read without looking at labels again.
+    names: HashMap<Arc<str>, Names>,
     history_full: bool,
 }
 
@@ -89,8 +87,7 @@ pub fn build(
         focus: focus.clone(),
         pages,
         places: Arc::new(Semaphore::new(IN_FLIGHT)),
-        names: Names::default(),
-        names_pages: 0,
+        names: HashMap::new(),
         history_full: false,
     };
     Ok((latest, coverage, focus, scraper))
@@ -161,6 +158,7 @@ impl Scraper {
         self.latest.begin_round(start.into_std(), &names);
         self.coverage.retain(|node| names.contains(node));
         self.kubelets.retain(|node| names.contains(node));
+        self.names.retain(|node, _| names.contains(node));
         let spread = SPREAD.min(SPREAD_NODE.saturating_mul(u32::try_from(names.len()).unwrap_or(u32::MAX)));
         for node in selected {
             let due = start + phase(&node.meta.name, spread);
@@ -201,12 +199,8 @@ impl Scraper {
         let Scraped { node, scheduled, began, asked, ended } = scraped;
         let took = began.elapsed();
         let result = ended.and_then(|answer| {
-            self.names_pages += 1;
-            if self.names_pages >= NAMES_PAGES {
-                self.names = Names::default();
-                self.names_pages = 0;
-            }
-            let parsed = parse::page(&answer.body, &node, answer.sent, scheduled, &mut self.names);
+            let names = self.names.entry(Arc::clone(&node)).or_default();
+            let parsed = parse::page(&answer.body, &node, answer.sent, scheduled, names);
             self.note(&node, &parsed.problems);
             let failed = |failure| Failed { failure, address: String::new() };
             if parsed.scrape_error {

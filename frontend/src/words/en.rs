@@ -244,4 +244,20 @@ pub(super) const WORDS: &[(&str, usize)] = &[
     ("it has neither a kind nor contexts", place("it has neither a kind nor contexts")),
     ("it is not base64 of PEM", place("it is not base64 of PEM")),
     ("it ended or ran out", place("it ended or ran out")),
+    ("signed out", place("signed out")),
+    ("not used for too long", place("not used for too long")),
+    ("the credential expired", place("the credential expired")),
+    ("it lasted as long as a session may", place("it lasted as long as a session may")),
+    ("the API server no longer accepts the credential", place("the API server no longer accepts the credential")),
+    (
+        "the credential stands for another user or other groups now",
+        place("the credential stands for another user or other groups now"),
+    ),
+    (
+        "requests with its cookie and without its proof came in",
+        place("requests with its cookie and without its proof came in"),
+    ),
+    ("newer sessions took its place", place("newer sessions took its place")),
+    ("the server stops", place("the server stops")),
+    ("the proof is not this session's", place("the proof is not this session's")),
 ];
