@@ -36,8 +36,13 @@ export async function visit(page, url) {
 
 /** Signs in with a token, and lands on `path`. */
 export async function signIn(page, who, path, base = root) {
-  await visit(page, base + path);
-  await page.getByRole('textbox', { name: 'Token' }).fill(who);
+  const token = page.getByRole('textbox', { name: 'Token' });
+  // The page may be there and its module be the one that was dropped.
+  await expect(async () => {
+    await visit(page, base + path);
+    await expect(token).toBeVisible({ timeout: 10_000 });
+  }).toPass({ timeout: 60_000 });
+  await token.fill(who);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await expect(page.getByRole('navigation')).toBeVisible();
 }
