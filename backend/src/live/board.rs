@@ -15,13 +15,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use wire::{Level, Millis};
 
-/// How old a usage that somebody sorts or filters by may be: longer than a round of kubelets takes to come in, shorter
-/// than anybody waits for an order to move.
-const USAGE_KEPT: Millis = 2_000;
+/// How long usage holds that somebody sorts or filters by, while nothing new is heard of any node: samples that grow too
+/// old are no usage any more.
+const USAGE_KEPT: Millis = 5_000;
 
 /// Tables whose cuts are kept: this bounds what all of them cost together, half a megabyte each at 150,000 pods. Who comes
 /// back later than so many others cuts anew.
 const TABLES: usize = 32;
+
+/// How long cuts are kept that no table asks for. They hold the objects they were cut from: with old ones of a cluster
+/// that changes, memory would be many clusters'.
+const CUTS_KEPT: Millis = 10_000;
 
 /// How an object is, and the word of its state group.
 pub type State = (Level, &'static str);
@@ -40,17 +44,30 @@ pub struct Values<K, T> {
     pub parts: Vec<Arc<Part<K, T>>>,
 }
 
-/// The values of a column, and of when they are.
-type Dated<K> = (Millis, Arc<Values<K, Sort>>);
+/// A usage column's values, the round of samples they were made of, and when.
+#[derive(Debug)]
+struct Usage<K> {
+    round: u64,
+    made: Millis,
+    values: Arc<Values<K, Sort>>,
+}
+
+/// A table's cuts, and when they were last used.
+#[derive(Debug)]
+struct Kept<K> {
+    used: Millis,
+    pattern: Pattern,
+    cuts: Vec<Cut<K>>,
+}
 
 /// The shared values of one kind.
 #[derive(Debug)]
 pub struct Board<K> {
     columns: Mutex<BTreeMap<usize, Arc<Values<K, Sort>>>>,
-    usage: Mutex<BTreeMap<usize, Dated<K>>>,
+    usage: Mutex<BTreeMap<usize, Usage<K>>>,
     states: Mutex<Option<Arc<Values<K, State>>>>,
     /// The last used is the last.
-    cuts: Mutex<Vec<(Pattern, Vec<Cut<K>>)>>,
+    cuts: Mutex<Vec<Kept<K>>>,
 }
 
 impl<K> Default for Board<K> {
@@ -70,35 +87,43 @@ impl<K: Printer> Board<K> {
         fresh
     }
 
-    /// The values of a column that moves by itself, `make` giving one: [`USAGE_KEPT`] old at most.
+    /// The values of a column that moves by itself, `make` giving one; made once a round of samples.
     pub fn usage(
         &self,
         at: usize,
         objects: &Snapshot<K>,
-        now: Millis,
+        (round, now): (u64, Millis),
         make: impl Fn(&K) -> Sort + std::marker::Sync,
     ) -> Arc<Values<K, Sort>> {
-        let known = self.usage.lock().get(&at).cloned().filter(|(made, _)| (0..USAGE_KEPT).contains(&(now - made)));
-        let made = known.as_ref().map_or(now, |(made, _)| *made);
-        let fresh = Values::renewed(known.as_ref().map(|(_, known)| known), objects, make);
-        self.usage.lock().insert(at, (made, Arc::clone(&fresh)));
-        fresh
+        let (known, made) = {
+            let usage = self.usage.lock();
+            let holds = |known: &&Usage<K>| known.round == round && (0..USAGE_KEPT).contains(&(now - known.made));
+            let known = usage.get(&at).filter(holds);
+            (known.map(|known| Arc::clone(&known.values)), known.map_or(now, |known| known.made))
+        };
+        let values = Values::renewed(known.as_ref(), objects, make);
+        self.usage.lock().insert(at, Usage { round, made, values: Arc::clone(&values) });
+        values
     }
 
     /// What was last made of the blocks for tables like this one; nothing is left for others until it is kept again.
     pub(super) fn take(&self, pattern: &Pattern) -> Vec<Cut<K>> {
         let mut cuts = self.cuts.lock();
-        let at = cuts.iter().position(|(known, _)| known == pattern);
-        at.map(|at| cuts.remove(at).1).unwrap_or_default()
+        let at = cuts.iter().position(|known| known.pattern == *pattern);
+        at.map(|at| cuts.remove(at).cuts).unwrap_or_default()
     }
 
-    pub(super) fn keep(&self, pattern: Pattern, fresh: Vec<Cut<K>>) {
-        let mut cuts = self.cuts.lock();
-        cuts.retain(|(known, _)| *known != pattern); // somebody else may have made the same meanwhile
-        cuts.push((pattern, fresh));
-        if cuts.len() > TABLES {
-            cuts.remove(0);
-        }
+    pub(super) fn keep(&self, pattern: Pattern, cuts: Vec<Cut<K>>, now: Millis) {
+        let mut all = self.cuts.lock();
+        // Somebody else may have made the same meanwhile.
+        let (stay, go): (Vec<_>, Vec<_>) = std::mem::take(&mut *all)
+            .into_iter()
+            .partition(|known| known.pattern != pattern && (0..CUTS_KEPT).contains(&(now - known.used)));
+        *all = stay;
+        all.push(Kept { used: now, pattern, cuts });
+        let oldest = (all.len() > TABLES).then(|| all.remove(0));
+        drop(all);
+        drop((go, oldest)); // outside the lock: they may be the last to hold many objects
     }
 
     /// All objects' states for a snapshot.

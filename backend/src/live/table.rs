@@ -192,7 +192,7 @@ impl Table {
             window.iter().filter_map(|(block, at)| cuts.get(*block)?.object(*at).map(Arc::clone)).collect();
         let tally = tally(&cuts);
         if !timed {
-            source.board.keep(pattern, cuts);
+            source.board.keep(pattern, cuts, now);
         }
         scope.filter(&objects).map(|objects| {
             let rows = objects.into_iter().map(|object| row(source, &**object, now)).collect();
@@ -284,7 +284,7 @@ fn used<K: Printer>(source: &Source<'_, K>, at: usize, metric: Metric, now: Mill
         usage.filter(|usage| !usage.used.is_nan()).map_or(Sort::Missing, |usage| Sort::Number(f64::from(usage.used)))
     };
     match source.usage {
-        Scope::All => source.board.usage(at, source.objects, now, used),
+        Scope::All => source.board.usage(at, source.objects, (*history.rounds().borrow(), now), used),
         // An order is a value too.
         scope @ Scope::In(_) => Values::renewed(None, source.objects, |object: &K| {
             if scope.allows(&object.meta().namespace) { used(object) } else { Sort::Missing }
