@@ -25,6 +25,6 @@ test: ## Everything: lint, units, the simulator, a real cluster, the browser
 	@$(run) need build lint browser cluster && bash ./playwright/all.sh
 
 bench: ## Figures beside their budgets
-	@$(run) need build && frontend && bash ./playwright/bench.sh
+	@$(run) need build browser && frontend && bash ./playwright/bench/bench.sh
 
 .PHONY: help demo build release lint test bench

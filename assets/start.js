@@ -9,13 +9,14 @@ const at = id => document.getElementById(id).href;
 // Few need the reader of kubeconfigs, so it is loaded when it is first called. Browsers remember a module that could not
 // be loaded by its address: the fragment makes it another one for the next try, and the same one for every cache.
 let reader, tries = 0;
+const late = () => new Promise((_, give) => setTimeout(() => give(new Error('nothing came within 20 s')), 20_000));
 globalThis.kubeconfig = async (call, text) => {
   reader ??= import(new URL(`{{reader-glue}}#${tries++}`, import.meta.url)).then(async glue => {
     await glue.default({ module_or_path: new URL('{{reader-wasm}}', import.meta.url) });
     return glue;
   });
   try {
-    return (await reader)[call](text);
+    return (await Promise.race([reader, late()]))[call](text);
   } catch (error) {
     reader = undefined;
     throw error;

@@ -1,7 +1,7 @@
 //! What the browser has of a table: the server's window, kept by its differences. Pure.
 
+use crate::parts::standing::Standing;
 use wire::Key;
-use wire::server::ViewState;
 use wire::table::{Cell, Column, Op, Row, Tally};
 use wire::{Millis, Say, Server};
 
@@ -18,7 +18,7 @@ pub(crate) struct Table {
     pub(crate) tally: Vec<Tally>,
     pub(crate) as_of: Millis,
     pub(crate) notes: Vec<Say>,
-    pub(crate) state: Option<ViewState>,
+    pub(crate) standing: Standing,
 }
 
 // === impl Table ===
@@ -26,6 +26,7 @@ pub(crate) struct Table {
 impl Table {
     /// Takes a frame; `false` when it does not continue what is here.
     pub(crate) fn take(&mut self, frame: &Server) -> bool {
+        self.standing.hear(frame);
         match frame {
             Server::Page { seq, start, matched, total, columns, rows, tally, as_of, notes, .. } => {
                 *self = Self {
@@ -39,7 +40,7 @@ impl Table {
                     tally: tally.clone(),
                     as_of: *as_of,
                     notes: notes.clone(),
-                    state: None,
+                    standing: self.standing.clone(),
                 };
             }
             Server::Diff { seq, base, ops, matched, total, tally, as_of, .. } => {
@@ -48,7 +49,6 @@ impl Table {
                 }
                 (self.seq, self.matched, self.total, self.as_of) = (*seq, *matched, *total, *as_of);
                 self.tally.clone_from(tally);
-                self.state = None;
             }
             Server::Cells { seq, column, values, .. } => {
                 self.seq = *seq;
@@ -61,10 +61,8 @@ impl Table {
                     }
                 }
             }
-            Server::State { state, .. } => self.state = Some(state.clone()),
-            Server::Fault { say, .. } => self.state = Some(ViewState::Failed(say.clone())),
-            Server::Revoked { say, .. } => {
-                *self = Self { loaded: true, state: Some(ViewState::Denied(say.clone())), ..Self::default() };
+            Server::Revoked { .. } => {
+                *self = Self { loaded: true, standing: self.standing.clone(), ..Self::default() };
             }
             _ => {}
         }

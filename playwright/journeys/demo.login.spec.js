@@ -128,6 +128,16 @@ test('a kubeconfig whose reader cannot be loaded is kept, and read at the next t
   await inside(page);
 });
 
+test('a reader of kubeconfigs that never comes is given up', async ({ page }) => {
+  await page.clock.install();
+  await page.route('**/a/kubeconfig.*', () => {}); // never answered
+  await kubeconfigTab(page);
+  await page.locator('#credential').fill(of('admin'));
+  await expect(page.locator('button[type=submit]')).toBeDisabled();
+  await page.clock.fastForward(25_000);
+  await refusal(page, 'LOGIN_READER').toBeVisible();
+});
+
 test('a token signs in without the reader of kubeconfigs', async ({ page }) => {
   const loaded = [];
   page.on('request', (request) => loaded.push(new URL(request.url()).pathname));

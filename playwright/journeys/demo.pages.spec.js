@@ -35,7 +35,6 @@ const pages = [
 const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
 async function look(page, name) {
-  await expect(page.getByText(/^live/).first()).toBeVisible();
   await page.screenshot({ path: `shots/${name}.png` });
   const found = (await new AxeBuilder({ page }).analyze()).violations.filter((v) => ['serious', 'critical'].includes(v.impact));
   expect.soft(found.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(' | ')}`), name).toEqual([]);
@@ -51,11 +50,12 @@ for (const theme of ['dark', 'light']) {
       expects('401');
       await page.goto(demo.url);
       await expect(page.locator('#credential')).toBeEnabled();
-      await page.screenshot({ path: `shots/login-${theme}-${width}.png` });
+      await look(page, `login-${theme}-${width}`);
       await signIn(page, demo);
       await expect(page.locator('html')).toHaveAttribute('data-theme', theme);
       for (const [name, open] of pages) {
         await open(page);
+        await expect(page.getByText(/^live/).first()).toBeVisible();
         await look(page, `${name}-${theme}-${width}`);
       }
     });

@@ -1,8 +1,15 @@
-//! How long a cluster of so many nodes and pods a node takes to start, and what it holds: `scale 5000 30`. With a file
-//! name as a third argument it writes the product's kubeconfig there and serves until its standard input closes.
+//! A cluster of so many nodes and pods a node, for load: `scale 5000 30` prints how long it takes to start, and what it
+//! holds. With a file name as a third argument it writes the product's kubeconfig there, the administrator's beside it
+//! (`FILE.admin`), and serves until its standard input closes; a line with a number there restarts so many pods a second
+//! from then on.
 
 use sim::{Cluster, Config, Who};
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Changes of a second come in so many parts.
+const PARTS: usize = 20;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,9 +30,32 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         "{nodes} nodes x {pods_per_node} pods in {started:.1?}, {resident}; a kubelet's page of {} bytes in {took:?}",
         page.len()
     );
-    if let Some(file) = arguments.get(2) {
-        std::fs::write(file, cluster.kubeconfig(Who::Taffrail))?;
-        tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await??;
+    let Some(file) = arguments.get(2) else { return Ok(()) };
+    std::fs::write(format!("{file}.admin"), cluster.kubeconfig(Who::Admin))?;
+    std::fs::write(file, cluster.kubeconfig(Who::Taffrail))?;
+    let rate = Arc::new(AtomicUsize::new(0));
+    let (asked, mut places) = (Arc::clone(&rate), 0);
+    let churn = async {
+        let mut beat = tokio::time::interval(Duration::from_secs(1) / u32::try_from(PARTS).unwrap_or(1));
+        loop {
+            beat.tick().await;
+            let count = rate.load(Ordering::Relaxed) / PARTS;
+            cluster.restart(places, count);
+            places += count;
+        }
+    };
+    let orders = tokio::task::spawn_blocking(move || {
+        for line in std::io::stdin().lines() {
+            match line?.trim().parse() {
+                Ok(rate) => asked.store(rate, Ordering::Relaxed),
+                Err(error) => eprintln!("not a number of changes a second: {error}"),
+            }
+        }
+        Ok::<(), std::io::Error>(())
+    });
+    tokio::select! {
+        ended = orders => ended??,
+        () = churn => {}
     }
     Ok(())
 }

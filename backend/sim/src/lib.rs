@@ -322,6 +322,25 @@ impl Cluster {
         kubelet::page(&self.shared, node, at)
     }
 
+    /// Counts one more restart of the first container of `count` pods, from the `first` on in order of their names and
+    /// around: changes that every table shows.
+    pub fn restart(&self, first: usize, count: usize) {
+        let store = &self.shared.store;
+        let pods = store.all(kinds::Kind::Pod);
+        for pod in pods.iter().cycle().skip(first % pods.len().max(1)).take(count) {
+            let changed = store.modify(kinds::Kind::Pod, pod.namespace(), pod.name(), |value| {
+                let count = value.pointer_mut("/status/containerStatuses/0/restartCount");
+                Ok(count.is_some_and(|count| {
+                    *count = (count.as_u64().unwrap_or(0) + 1).into();
+                    true
+                }))
+            });
+            if let Err(status) = changed {
+                tracing::debug!(message = status.message, "no restart");
+            }
+        }
+    }
+
     /// Sends `/apis/metrics.k8s.io` to the HTTPS server at `address`, whose certificate (for `localhost`,
     /// or `127.0.0.1`) is signed by `ca_pem` or is it itself.
     pub fn aggregate(&self, address: SocketAddr, ca_pem: &str) -> Result<(), Error> {

@@ -346,6 +346,14 @@ pub struct Event {
     pub count: u32,
 }
 
+impl Node {
+    /// Whether its kubelet says that it takes pods.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.conditions.iter().any(|condition| &*condition.kind == "Ready" && &*condition.status == "True")
+    }
+}
+
 impl std::ops::Deref for Container {
     type Target = ContainerSpec;
 

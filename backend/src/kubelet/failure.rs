@@ -111,11 +111,15 @@ impl Failure {
 
     /// For people: node, address, cause and remedy.
     pub(super) fn say(&self, node: &str, address: &str) -> Say {
-        Say::new(self.code())
+        let say = Say::new(self.code())
             .with("node", node)
             .with("address", address)
             .with("cause", self.to_string())
-            .with("remedy", self.remedy())
+            .with("remedy", self.remedy());
+        match self {
+            Self::Status(status, message) => say.with("status", status.to_string()).with("message", message.as_str()),
+            _ => say,
+        }
     }
 }
 

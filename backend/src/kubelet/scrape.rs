@@ -278,7 +278,7 @@ impl Scraper {
     fn cover_bad(&self, node: &str, problem: Say, asked: Millis) {
         let before = self.coverage.get(node).unwrap_or_default();
         if before.problem.as_ref().is_none_or(|before| before.code != problem.code) {
-            let ready = self.objects.nodes.get("", node).is_some_and(|node| is_ready(&node));
+            let ready = self.objects.nodes.get("", node).is_some_and(|node| node.is_ready());
             let (reason, address, cause) = (&problem.code, problem.arg("address"), problem.arg("cause"));
             // That a node which is down does not answer is no news.
             if ready {
@@ -341,10 +341,6 @@ fn left_out(node: &str, first: &parse::Problem, lines: usize) -> Say {
     };
     let remedy = format!("see what the kubelet says: kubectl get --raw /api/v1/nodes/{node}/proxy/metrics/resource");
     Say::new("MalformedLines").with("node", node).with("cause", cause).with("remedy", remedy)
-}
-
-fn is_ready(node: &Node) -> bool {
-    node.conditions.iter().any(|condition| &*condition.kind == "Ready" && &*condition.status == "True")
 }
 
 fn unix_millis() -> Millis {

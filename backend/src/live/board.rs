@@ -30,7 +30,7 @@ const CUTS_KEPT: Millis = 10_000;
 /// How an object is, and the word of its state group.
 pub type State = (Level, &'static str);
 
-/// A value of each of a block's objects.
+/// A value of each of a block's objects, or values of the whole block.
 #[derive(Debug)]
 pub struct Part<K, T> {
     pub objects: Block<K>,
@@ -126,6 +126,13 @@ impl<K: Printer> Board<K> {
         drop((go, oldest)); // outside the lock: they may be the last to hold many objects
     }
 
+    /// Lets go of everything: nobody looks, and what was made of a snapshot holds its objects.
+    pub fn forget(&self) {
+        let columns = (std::mem::take(&mut *self.columns.lock()), std::mem::take(&mut *self.usage.lock()));
+        let rest = (self.states.lock().take(), std::mem::take(&mut *self.cuts.lock()));
+        drop((columns, rest)); // outside the locks
+    }
+
     /// All objects' states for a snapshot.
     pub fn states(&self, objects: &Snapshot<K>, now: Millis) -> Arc<Values<K, State>> {
         let known = self.states.lock().clone();
@@ -155,6 +162,18 @@ impl<K: Kind, T: Clone + Send + std::marker::Sync> Values<K, T> {
             block.iter().map(value).collect()
         };
         Arc::new(Self::walk(known.map(|known| &**known), objects, part))
+    }
+
+    /// Values of whole blocks of `objects`, any number of them each: taken over from `known` where the block is the same.
+    pub fn of_blocks(
+        known: Option<&Arc<Self>>,
+        objects: &Snapshot<K>,
+        make: impl Fn(&Block<K>) -> Vec<T> + std::marker::Sync,
+    ) -> Arc<Self> {
+        match known.filter(|known| known.objects.same(objects)) {
+            Some(known) => Arc::clone(known),
+            None => Arc::new(Self::walk(known.map(|known| &**known), objects, |block, _| make(block))),
+        }
     }
 
     /// These values for a later snapshot: an object keeps its value whatever became of it, one that was not there then

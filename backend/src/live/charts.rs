@@ -1,8 +1,8 @@
 //! Charts: history's lines with the levels and marks of the objects behind them, where both may be seen.
 
+use super::digest::{self, Run};
 use super::hub::Shared;
 use super::permits::Sight;
-use super::requests::asked;
 use super::views::needs;
 use crate::cluster::kinds::{Node, Pod};
 use crate::session::{Permitted, Scope};
@@ -18,7 +18,7 @@ pub(super) fn chart(shared: &Shared, ask: &ChartAsk, sight: &Sight, now: Millis)
     let (needs, _) = needs(&View::Chart(ask.clone()));
     let own = sight.scope(needs.first()?);
     let usage = needs.get(1).is_some_and(|need| !sight.scope(need).is_empty());
-    let levels = levels(shared, ask, &own, &sight.list(Kind::Pod, &[]))?;
+    let levels = levels(shared, ask, (&own, &sight.list(Kind::Pod, &[])), now)?;
     let from = now - i64::from(ask.range_s.min(RANGE)) * 1000;
     Some(levels.map(|(rules, marks)| {
         let mut chart = if usage {
@@ -37,7 +37,12 @@ pub(super) fn chart(shared: &Shared, ask: &ChartAsk, sight: &Sight, now: Millis)
 }
 
 /// A chart's levels and marks: of the target, by its own permit, and of the pods that may be listed.
-fn levels(shared: &Shared, ask: &ChartAsk, own: &Scope, pods: &Scope) -> Option<Permitted<(Vec<Rule>, Vec<Mark>)>> {
+fn levels(
+    shared: &Shared,
+    ask: &ChartAsk,
+    (own, pods): (&Scope, &Scope),
+    now: Millis,
+) -> Option<Permitted<(Vec<Rule>, Vec<Mark>)>> {
     let (objects, metric) = (&shared.parts.objects, ask.metric);
     let rules = |allocatable: (Option<u64>, Option<u64>), requested: Option<(u64, u64)>| {
         let (cpu, memory) = requested.unzip();
@@ -48,9 +53,9 @@ fn levels(shared: &Shared, ask: &ChartAsk, own: &Scope, pods: &Scope) -> Option<
     match &ask.target {
         Target::Namespace(name) => own.allows(name).then(|| own.filter::<Pod>(&[]).map(|_| (Vec::new(), Vec::new()))),
         Target::Cluster => {
-            let (nodes, all) = (objects.nodes.snapshot(), objects.pods.snapshot());
+            let (nodes, all) = (objects.nodes.snapshot(), shared.runs(now));
             (*own == Scope::All).then(|| {
-                own.filter(&nodes).and(pods.filter(&all)).map(|(nodes, all)| {
+                own.filter(&nodes).and(digest::seen(&all, pods)).map(|(nodes, all)| {
                     let sum = |of: fn(&Node) -> Option<u64>| nodes.iter().filter_map(|node| of(node)).sum();
                     let there = (sum(|node| node.allocatable.cpu), sum(|node| node.allocatable.memory));
                     rules((Some(there.0), Some(there.1)), (!pods.is_empty()).then(|| total(&all, None)))
@@ -58,9 +63,9 @@ fn levels(shared: &Shared, ask: &ChartAsk, own: &Scope, pods: &Scope) -> Option<
             })
         }
         Target::Node(name) => {
-            let (node, all) = (objects.nodes.get("", name), objects.pods.snapshot());
+            let (node, all) = (objects.nodes.get("", name), shared.runs(now));
             own.allows("").then(|| {
-                own.filter(node.as_slice()).and(pods.filter(&all)).map(|(node, all)| {
+                own.filter(node.as_slice()).and(digest::seen(&all, pods)).map(|(node, all)| {
                     let there = node.first().map(|node| (node.allocatable.cpu, node.allocatable.memory));
                     rules(there.unwrap_or_default(), (!pods.is_empty()).then(|| total(&all, Some(name))))
                 })
@@ -74,9 +79,9 @@ fn levels(shared: &Shared, ask: &ChartAsk, own: &Scope, pods: &Scope) -> Option<
 }
 
 /// What pods ask for: of one node, or of all.
-fn total(pods: &[&Arc<Pod>], node: Option<&str>) -> (u64, u64) {
-    let here = pods.iter().filter(|pod| node.is_none() || pod.node.as_deref() == node);
-    here.filter_map(|pod| asked(pod)).fold((0, 0), |sum, pod| (sum.0 + pod.0, sum.1 + pod.1))
+fn total(runs: &[&Run], node: Option<&str>) -> (u64, u64) {
+    let asked = runs.iter().flat_map(|run| &run.asked).filter(|asked| node.is_none_or(|node| *asked.node == *node));
+    asked.fold((0, 0), |sum, asked| (sum.0 + asked.cpu, sum.1 + asked.memory))
 }
 
 fn of_pod(pod: &[&Arc<Pod>], metric: Metric) -> (Vec<Rule>, Vec<Mark>) {

@@ -16,6 +16,9 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use wire::Millis;
 
+/// Rows up to which the way to a window is walked row by row.
+const NEAR: usize = 128;
+
 /// What tables have in common whose blocks are cut alike.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
@@ -95,23 +98,61 @@ pub(super) fn window<K: Printer>(cuts: &[Cut<K>], down: &[bool], start: usize, e
         let rows = cuts.iter().zip(0..).flat_map(|(cut, block)| cut.rows.iter().map(move |at| (block, *at)));
         return rows.skip(start).take(end - start).collect();
     }
-    // Taken from the nearer end.
-    let back = start > count - end;
-    let (skip, take) = if back { (count - end, count - start) } else { (start, end) };
-    let mut heads: BinaryHeap<Head<'_, K>> =
-        cuts.iter().enumerate().filter_map(|(block, cut)| Head { cut, block, taken: 0, down, back }.valid()).collect();
+    let (taken, before) = skip(cuts, down, start);
+    let mut heads: BinaryHeap<Head<'_, K>> = cuts
+        .iter()
+        .zip(taken)
+        .enumerate()
+        .filter_map(|(block, (cut, taken))| Head { cut, block, taken, down }.valid())
+        .collect();
     let mut rows = Vec::with_capacity(end - start);
-    for place in 0..take {
+    for place in before..end {
         let Some(head) = heads.pop() else { break };
-        if place >= skip {
+        if place >= start {
             rows.extend(head.at().map(|at| (head.block, at)));
         }
         heads.extend(Head { taken: head.taken + 1, ..head }.valid());
     }
-    if back {
-        rows.reverse();
-    }
     rows
+}
+
+/// How many rows of each cut come before the `start`-th of all in order, or a little less, and how many that is in all.
+/// Rows in order are asked only as often as it takes to halve what is left.
+fn skip<K: Printer>(cuts: &[Cut<K>], down: &[bool], start: usize) -> (Vec<usize>, usize) {
+    let mut low = vec![0_usize; cuts.len()];
+    let mut high: Vec<usize> = cuts.iter().map(|cut| cut.rows.len()).collect();
+    let (mut before, mut turn) = (0, 0_usize);
+    while start - before > NEAR {
+        // Any row that may still be on either side; the multiplier spreads the turns evenly.
+        let left: usize = low.iter().zip(&high).map(|(low, high)| high - low).sum();
+        turn += 1;
+        let mut place = turn.wrapping_mul(0x9E37_79B9_7F4A_7C15_usize) % left.max(1);
+        let pivot = cuts.iter().zip(low.iter().zip(&high)).enumerate().find_map(|(block, (cut, (low, high)))| {
+            let here = high - low;
+            if place < here {
+                return Some(Head { cut, block, taken: low + place, down });
+            }
+            place -= here;
+            None
+        });
+        let Some(pivot) = pivot else { break };
+        let split = |(block, (cut, (low, high))): (usize, (&Cut<K>, (&usize, &usize)))| {
+            let rows = cut.rows.get(*low..*high).unwrap_or_default();
+            low + rows.partition_point(|at| pivot.after((cut, block, *at)))
+        };
+        let mut middle: Vec<usize> = cuts.iter().zip(low.iter().zip(&high)).enumerate().map(split).collect();
+        let below: usize = middle.iter().sum();
+        if start <= below {
+            high = middle;
+        } else {
+            if let Some(own) = middle.get_mut(pivot.block) {
+                *own = pivot.taken + 1;
+            }
+            low = middle;
+            before = below + 1;
+        }
+    }
+    (low, before)
 }
 
 /// The next row of a block that is not in the window yet. The greatest head is taken first.
@@ -120,7 +161,6 @@ struct Head<'a, K> {
     block: usize,
     taken: usize,
     down: &'a [bool],
-    back: bool,
 }
 
 // === impl Pattern ===
@@ -201,8 +241,15 @@ fn compare<K>((ours, a): At<'_, K>, (theirs, b): At<'_, K>, down: &[bool]) -> Or
 
 impl<K> Head<'_, K> {
     fn at(&self) -> Option<u16> {
-        let place = if self.back { self.cut.rows.len().checked_sub(self.taken + 1)? } else { self.taken };
-        self.cut.rows.get(place).copied()
+        self.cut.rows.get(self.taken).copied()
+    }
+
+    /// Whether it comes after a row.
+    fn after(&self, (cut, block, at): (&Cut<K>, usize, u16)) -> bool {
+        self.at().is_some_and(|own| {
+            let order = compare((&self.cut.by.orders, own), (&cut.by.orders, at), self.down);
+            order.then((self.block, own).cmp(&(block, at))) == Ordering::Greater
+        })
     }
 
     fn valid(self) -> Option<Self> {
@@ -216,7 +263,7 @@ impl<K> Ord for Head<'_, K> {
         let order = compare((&self.cut.by.orders, a), (&other.cut.by.orders, b), self.down);
         // The snapshot is sorted by namespace and name: with place the order is total.
         let order = order.then((self.block, a).cmp(&(other.block, b)));
-        if self.back { order } else { order.reverse() }
+        order.reverse()
     }
 }
 

@@ -4,13 +4,8 @@
 use crate::cluster::kinds::{Condition, Deployment, Node, Pod, State};
 use std::any::Any;
 use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::sync::Arc;
 use wire::object::Finding;
 use wire::{Level, Millis, Say};
-
-/// Pods a sentence names; more can't be read.
-const NAMED: usize = 5;
 
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,12 +14,6 @@ pub struct Found {
     pub say: Say,
     /// Zero when unknown.
     pub since: Millis,
-}
-
-/// The pods that stand on each node and are not finished.
-#[derive(Debug, Default)]
-pub struct Affected<'a> {
-    by_node: HashMap<&'a str, Vec<&'a Pod>>,
 }
 
 /// Findings of any kind that can have some without looking at other objects, worst first.
@@ -47,31 +36,6 @@ impl Found {
     #[must_use]
     pub fn finding(self) -> Finding {
         Finding { level: self.level, say: self.say }
-    }
-}
-
-impl<'a> Affected<'a> {
-    #[must_use]
-    pub fn new(pods: &[&'a Arc<Pod>]) -> Self {
-        let mut by_node: HashMap<&str, Vec<&Pod>> = HashMap::new();
-        for pod in pods.iter().filter(|pod| !matches!(&*pod.phase, "Succeeded" | "Failed")) {
-            if let Some(node) = pod.node.as_deref() {
-                by_node.entry(node).or_default().push(pod);
-            }
-        }
-        Self { by_node }
-    }
-
-    /// A node's findings with the pods that suffer when it is not ready.
-    #[must_use]
-    pub fn told(&self, node: &str, mut found: Vec<Found>) -> Vec<Found> {
-        for one in found.iter_mut().filter(|one| one.say.code == "NODE_NOTREADY") {
-            let pods = self.by_node.get(node).map(Vec::as_slice).unwrap_or_default();
-            let names = pods.iter().take(NAMED).map(|pod| format!("{}/{}", pod.meta.namespace, pod.meta.name));
-            let say = one.say.clone().with("since", one.since.to_string()).with("count", pods.len().to_string());
-            one.say = say.with("pods", names.collect::<Vec<_>>().join(", "));
-        }
-        found
     }
 }
 

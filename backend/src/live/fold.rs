@@ -1,8 +1,7 @@
 //! One cause, one item: pods that keep a Deployment from being available are told as the Deployment's own trouble.
 
 use crate::cluster::kinds::Pod;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use hashbrown::{HashMap, HashSet};
 use wire::overview::Attention;
 
 /// Pods an item names; more can't be read.
@@ -19,23 +18,22 @@ fn deployment(pod: &Pod) -> Option<(&str, &str)> {
 }
 
 /// Puts the pods' items into those of their Deployments: a Deployment that needs a person and has pods that need one
-/// is told with the worst pod's cause, since the first of them. `pods` are those the person may see.
-pub(super) fn fold(pods: &[&Arc<Pod>], told: Vec<Attention>, deployments: Vec<Attention>) -> Vec<Attention> {
-    let mut owners: BTreeMap<(&str, &str), &Pod> = BTreeMap::new();
-    for pod in pods {
-        owners.insert((&pod.meta.namespace, &pod.meta.name), pod);
-    }
-    let mut of: BTreeMap<(String, String), Vec<Attention>> = BTreeMap::new();
+/// is told with the worst pod's cause, since the first of them.
+pub(super) fn fold<'a>(
+    pods: impl IntoIterator<Item = (&'a Pod, Attention)>,
+    deployments: Vec<Attention>,
+) -> Vec<Attention> {
+    let unavailable: HashSet<(&str, &str)> =
+        deployments.iter().map(|one| (one.at.namespace.as_str(), one.at.name.as_str())).collect();
+    let mut of: HashMap<(String, String), Vec<Attention>> = HashMap::new();
     let mut items = Vec::new();
-    let unavailable =
-        |at: (&str, &str)| deployments.iter().any(|one| (one.at.namespace.as_str(), one.at.name.as_str()) == at);
-    for item in told {
-        let pod = owners.get(&(item.at.namespace.as_str(), item.at.name.as_str()));
-        match pod.and_then(|pod| deployment(pod)).filter(|at| unavailable(*at)) {
+    for (pod, item) in pods {
+        match deployment(pod).filter(|at| unavailable.contains(at)) {
             Some((namespace, name)) => of.entry((namespace.into(), name.into())).or_default().push(item),
             None => items.push(item),
         }
     }
+    drop(unavailable);
     for mut item in deployments {
         if let Some(mut causes) = of.remove(&(item.at.namespace.clone(), item.at.name.clone())) {
             causes.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.at.cmp(&b.at)));

@@ -2,6 +2,7 @@
 
 use super::arrivals::Arrivals;
 use super::board::Board;
+use super::digest::Digest;
 use super::door::{Authority, Door, Topology};
 use super::verdicts::Ledger;
 use super::views::Shown;
@@ -60,6 +61,7 @@ pub struct Hub {
 pub(super) struct Shared {
     pub(super) parts: Parts,
     pub(super) boards: Boards,
+    pub(super) digest: Digest,
     pub(super) ledger: Ledger,
     pub(super) seats: Arc<Semaphore>,
     pub(super) arrivals: Arrivals,
@@ -99,6 +101,25 @@ pub(super) fn crowded() -> wire::Say {
     wire::Say::new("S-LIMIT").with("n", limit.as_str()).with("m", limit.as_str())
 }
 
+// === impl Shared ===
+
+impl Shared {
+    /// Lets go of what was made for all who look, as nobody does.
+    fn forget(&self) {
+        self.digest.forget();
+        self.ledger.forget();
+        let boards = &self.boards;
+        boards.nodes.forget();
+        boards.namespaces.forget();
+        boards.pods.forget();
+        boards.replica_sets.forget();
+        boards.deployments.forget();
+        boards.services.forget();
+        boards.endpoint_slices.forget();
+        boards.events.forget();
+    }
+}
+
 // === impl Hub ===
 
 impl Hub {
@@ -107,6 +128,7 @@ impl Hub {
         let shared = Shared {
             parts,
             boards: Boards::default(),
+            digest: Digest::default(),
             ledger: Ledger::default(),
             seats: Arc::new(Semaphore::new(SEATS)),
             arrivals: Arrivals::default(),
@@ -168,6 +190,10 @@ impl Drop for Place {
             *open -= 1;
             if *open == 0 {
                 sessions.remove(&self.session);
+            }
+            if sessions.is_empty() {
+                drop(sessions);
+                self.shared.forget();
             }
         }
     }

@@ -1,8 +1,10 @@
 //! One object's page, a chart's levels and marks, and the objects a person may see.
 
+use super::digest;
 use super::findings;
 use super::hub::Shared;
 use super::permits::Sight;
+use super::silent;
 use super::views::scope_of;
 use crate::cluster::kinds::{Container, Deployment, Node, Pod, ReplicaSet, Role, Service, State};
 use crate::cluster::{Objects, Sync};
@@ -37,7 +39,6 @@ pub(super) fn seen(seen: &mut Option<Box<Seen>>, found: Option<Object>, now: Mil
 pub(super) fn page<T: Printer>(shared: &Shared, object: &T, sight: &Sight, now: Millis) -> Object {
     let meta = object.meta();
     let any: &dyn Any = object;
-    let objects = &shared.parts.objects;
     let space = [if T::KIND.namespaced() { meta.namespace.to_string() } else { "default".into() }];
     let mut found = findings::of(any);
     let (mut level, mut word) = object.state(now);
@@ -73,9 +74,10 @@ pub(super) fn page<T: Printer>(shared: &Shared, object: &T, sight: &Sight, now: 
         page.containers = pod.containers.iter().map(container).collect();
     } else if let Some(node) = any.downcast_ref::<Node>() {
         page.conditions = node.conditions.iter().map(condition).collect();
-        let pods = objects.pods.snapshot();
-        let pods = sight.list(K::Pod, &[]).filter(&pods).map(|pods| findings::Affected::new(&pods));
-        found = pods.map(|pods| pods.told(&node.meta.name, found)).release();
+        let runs = shared.runs(now);
+        let told = |runs: Vec<&_>| digest::told(digest::loads(&runs).get(&*node.meta.name), found);
+        found = digest::listed(&runs, sight).map(told).release();
+        found.extend(shared.parts.coverage.get(&node.meta.name).and_then(|known| silent::of(node, &known)));
         facts.extend(
             node.allocatable.cpu.map(|cpu| Fact { word: "allocatable-cpu".into(), value: Value::Cpu(cpu as f64) }),
         );

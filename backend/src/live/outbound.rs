@@ -13,6 +13,9 @@ use wire::{Say, Server, Sub, View, ViewState};
 const PACE: Duration = Duration::from_millis(250);
 /// Between two frames of a view that is made of everything, also when the first of them said nothing new.
 const SLOW: Duration = Duration::from_secs(1);
+/// How many times as long as a frame took nothing is made anew for its view: of a cluster so large that a map takes long,
+/// it comes less often, and a view costs a fifth of a core at most.
+const REST: u32 = 4;
 /// Frames of a connection in a second, answers to the person apart.
 const FRAMES: usize = 10;
 /// How old a permit may be. The gate remembers its decisions for 10 s, so asking it again costs no review; together a
@@ -46,7 +49,7 @@ impl Connection {
             let state = match &sight.undecided {
                 Some(reason) => undecided(open.state.as_ref(), open.shown.as_ref(), reason),
                 None if refused => ViewState::Denied(lacking(&open.view)),
-                None => views::state(&shared, &open.view),
+                None => views::state(&shared, &open.view, sight),
             };
             open.blocked = refused || sight.undecided.is_some();
             if !open.blocked
@@ -78,18 +81,19 @@ impl Connection {
                 let (view, sight, base) = (open.view.clone(), sight.clone(), open.seq);
                 let seq = base.wrapping_add(1);
                 let Ok(_desk) = shared.desks.acquire().await else { return Some(Close::Gone) };
-                let world = Arc::clone(&shared);
+                let (world, began) = (Arc::clone(&shared), Instant::now());
                 let work = tokio::task::spawn_blocking(move || {
                     let frame = shown.frame(&world, &view, &sight, (sub, seq, base), super::now());
                     (shown, frame)
                 });
                 let Ok((shown, fresh)) = work.await else { return Some(Close::Gone) };
                 open.shown = Some(shown);
+                let rest = pace(&open.view).max(began.elapsed() * REST);
                 match fresh {
                     Some(fresh) => {
                         open.seq = seq;
                         open.unacked.push_back((seq, now));
-                        open.next = now + pace(&open.view);
+                        open.next = now + rest;
                         open.answer = false;
                         self.sent.push_back(now);
                         frame = Some(fresh);
@@ -97,8 +101,8 @@ impl Connection {
                     // Asked again until there is nothing left to say: usage comes after the rows.
                     None => {
                         open.version = Some(version);
-                        if pace(&open.view) > PACE {
-                            open.next = now + pace(&open.view);
+                        if rest > PACE {
+                            open.next = now + rest;
                         }
                     }
                 }

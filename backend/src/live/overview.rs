@@ -1,17 +1,17 @@
 //! The first page and the shell's counts, made of what the person may see and of nothing else.
 
 use super::board::State;
+use super::digest;
 use super::findings::{self, Found};
 use super::fold;
 use super::hub::Shared;
 use super::permits::Sight;
-use super::requests::asked;
-use super::views::scope_of;
+use super::silent;
+use super::views::{self, scope_of};
 use crate::cluster::Cache;
 use crate::printers::Printer;
 use crate::session::gate::Resource;
 use crate::session::{Permitted, Scope};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use wire::chart::Metric;
 use wire::object::Finding;
@@ -30,7 +30,7 @@ const UNKNOWN: Gauge = Gauge { used: f64::NAN, requested: f64::NAN, allocatable:
 pub(super) fn overview(shared: &Shared, sight: &Sight, spaces: &[String], now: Millis) -> Permitted<Overview> {
     let (objects, history) = (&shared.parts.objects, &shared.parts.history);
     let scope = |kind: Kind| sight.list(kind, scope_of(kind, spaces));
-    let (pods, nodes) = (objects.pods.snapshot(), objects.nodes.snapshot());
+    let (runs, nodes) = (shared.runs(now), objects.nodes.snapshot());
     let (deployments, services) = (objects.deployments.snapshot(), objects.services.snapshot());
     // Nodes have no namespaces: all of them, or none.
     let sees_nodes = scope(Kind::Node) == Scope::All;
@@ -38,12 +38,14 @@ pub(super) fn overview(shared: &Shared, sight: &Sight, spaces: &[String], now: M
     let used = used(shared, sight, spaces, usage, now);
     let told = shared.told(sight, spaces);
     let workloads = scope(Kind::Deployment).filter(&deployments).and(scope(Kind::Service).filter(&services));
-    let permitted = scope(Kind::Pod).filter(&pods).and(scope(Kind::Node).filter(&nodes)).and(workloads);
-    permitted.map(|((pods, nodes), (deployments, services))| {
+    let permitted = digest::seen(&runs, &scope(Kind::Pod)).and(scope(Kind::Node).filter(&nodes)).and(workloads);
+    permitted.map(|((runs, nodes), (deployments, services))| {
         let unavailable = needing(&deployments, |deployment| findings::of(deployment));
-        let mut attention = fold::fold(&pods, needing(&pods, |pod| findings::of(pod)), unavailable);
-        let affected = findings::Affected::new(&pods);
-        attention.extend(needing(&nodes, |node| affected.told(&node.meta.name, findings::of(node))));
+        let pods = runs.iter().flat_map(|run| &run.needing).map(|(pod, found)| (&**pod, item(&**pod, found.clone())));
+        let mut attention = fold::fold(pods, unavailable);
+        let loads = digest::loads(&runs);
+        attention.extend(needing(&nodes, |node| digest::told(loads.get(&*node.meta.name), findings::of(node))));
+        attention.extend(silent::items(&nodes, &shared.parts.coverage));
         attention.extend(needing(&services, |service| {
             let found = told.of(&service.meta).cloned();
             // Endpoints do not say since when they are as they are.
@@ -53,25 +55,19 @@ pub(super) fn overview(shared: &Shared, sight: &Sight, spaces: &[String], now: M
         let attention_total = number(attention.len());
         attention.truncate(LISTED);
         let mut tally: Vec<Tally> = Vec::new();
-        let mut on: BTreeMap<&str, (u32, f64, f64)> = BTreeMap::new();
-        let mut restarts = 0;
-        for pod in &pods {
-            let (level, word) = pod.state(now);
-            match tally.iter_mut().find(|known| known.level == level && known.word == word) {
-                Some(known) => known.count += 1,
-                None => tally.push(Tally { level, word: word.into(), count: 1 }),
+        for ((level, word), count) in runs.iter().flat_map(|run| &run.tally) {
+            match tally.iter_mut().find(|known| known.level == *level && known.word == *word) {
+                Some(known) => known.count += count,
+                None => tally.push(Tally { level: *level, word: (*word).into(), count: *count }),
             }
-            let last = |end: Millis| now - end < HOUR;
-            let ended = pod.containers.iter().filter_map(|one| one.status.as_ref()?.last.as_ref()?.finished);
-            restarts += number(ended.filter(|end| last(*end)).count());
-            let Some((cpu, memory)) = asked(pod) else { continue };
-            let node = on.entry(pod.node.as_deref().unwrap_or_default()).or_default();
-            *node = (node.0 + 1, node.1 + cpu as f64, node.2 + memory as f64);
         }
+        let restarts = runs.iter().flat_map(|run| &run.ends).filter(|end| now - **end < HOUR).count();
         tally.sort_by(|a, b| (b.level, &a.word).cmp(&(a.level, &b.word)));
         let tile = |node: &Arc<crate::cluster::kinds::Node>| {
             let (level, status) = node.state(now);
-            let (count, cpu, memory) = on.get(&*node.meta.name).copied().unwrap_or_default();
+            let load = loads.get(&*node.meta.name);
+            let (count, cpu, memory) =
+                load.map(|load| (load.pods, load.cpu as f64, load.memory as f64)).unwrap_or_default();
             let used = |metric| {
                 let known = usage.then(|| history.node(&node.meta.name, metric, now, 1)).flatten();
                 known.map_or(f64::NAN, |usage| f64::from(usage.used))
@@ -107,8 +103,8 @@ pub(super) fn overview(shared: &Shared, sight: &Sight, spaces: &[String], now: M
             (memory.allocatable, memory.capacity) =
                 (sum(&|node| node.allocatable.memory), sum(&|node| node.capacity.memory));
         }
-        cpu.requested = on.values().map(|node| node.1).sum();
-        memory.requested = on.values().map(|node| node.2).sum();
+        cpu.requested = loads.values().map(|load| load.cpu as f64).sum();
+        memory.requested = loads.values().map(|load| load.memory as f64).sum();
         let (names, all, _) = &sight.namespaces;
         Overview {
             attention,
@@ -116,12 +112,10 @@ pub(super) fn overview(shared: &Shared, sight: &Sight, spaces: &[String], now: M
             nodes: sees_nodes.then(|| nodes.iter().take(TILES).map(|node| tile(node)).collect()),
             nodes_total: number(nodes.len()),
             pods: tally,
-            pods_total: number(pods.len()),
+            pods_total: runs.iter().map(|run| run.pods).sum(),
             cpu,
             memory,
-            restarts,
-            kubelets: sees_nodes.then(|| shared.parts.coverage.answering()),
-            own: *shared.parts.own.borrow(),
+            restarts: number(restarts),
             scope: (number(if spaces.is_empty() { names.len() } else { spaces.len() }), *all && spaces.is_empty()),
         }
     })
@@ -150,12 +144,15 @@ pub(super) fn namespaces(shared: &Shared, sight: &Sight, now: Millis) -> Permitt
     let mut counts = Permitted::nothing().map(|()| Vec::new());
     for kind in COUNTED {
         let scope = sight.list(kind, &[]);
-        if scope.is_empty() {
+        if scope.is_empty() || !views::read(shared, kind) {
             continue;
         }
         let counted = match kind {
             Kind::Node => count(&objects.nodes, &scope, |node| node.state(now)),
-            Kind::Pod => count(&objects.pods, &scope, |pod| pod.state(now)),
+            Kind::Pod => digest::seen(&shared.runs(now), &scope).map(|runs| {
+                let needing = runs.iter().flat_map(|run| &run.tally).filter(|((level, _), _)| *level >= Level::Warn);
+                (runs.iter().map(|run| run.pods).sum(), needing.map(|(_, count)| count).sum())
+            }),
             Kind::Deployment => count(&objects.deployments, &scope, |deployment| deployment.state(now)),
             _ => {
                 let told = shared.told(sight, &[]);
@@ -169,7 +166,10 @@ pub(super) fn namespaces(shared: &Shared, sight: &Sight, now: Millis) -> Permitt
     }
     let (names, all, checking) = &sight.namespaces;
     let names = names.iter().map(ToString::to_string).collect();
-    counts.map(|counts| Namespaces { names, all: *all, checking: *checking, counts })
+    // Nodes have no namespaces: all of them, or none.
+    let kubelets = (sight.list(Kind::Node, &[]) == Scope::All).then(|| shared.parts.coverage.answering());
+    let own = *shared.parts.own.borrow();
+    counts.map(|counts| Namespaces { names, all: *all, checking: *checking, counts, kubelets, own })
 }
 
 /// How many may be seen, and how many of them need a person.
@@ -183,13 +183,14 @@ fn count<K: Printer>(cache: &Cache<K>, scope: &Scope, state: impl Fn(&K) -> Stat
 
 /// What is wrong with each of the objects, at worst.
 fn needing<'a, K: Printer>(objects: &[&'a Arc<K>], found: impl Fn(&'a K) -> Vec<Found>) -> Vec<Attention> {
-    let worst = |object: &'a K| {
-        let Found { level, say, since } = found(object).into_iter().next()?;
-        let meta = object.meta();
-        let (namespace, name) = (meta.namespace.to_string(), meta.name.to_string());
-        Some(Attention { level, at: Ref { kind: K::KIND.name().into(), namespace, name }, say, since })
-    };
+    let worst = |object: &'a K| Some(item(object, found(object).into_iter().next()?));
     objects.iter().filter_map(|object| worst(object)).collect()
+}
+
+fn item<K: Printer>(object: &K, Found { level, say, since }: Found) -> Attention {
+    let meta = object.meta();
+    let (namespace, name) = (meta.namespace.to_string(), meta.name.to_string());
+    Attention { level, at: Ref { kind: K::KIND.name().into(), namespace, name }, say, since }
 }
 
 fn number(count: usize) -> u32 {

@@ -1,24 +1,23 @@
 //! What pods ask of their nodes. Finished pods hold nothing any more, and init containers are done.
 
-use crate::cluster::cache::Snapshot;
+use super::digest::{self, Runs};
 use crate::cluster::kinds::{Pod, Role};
 use crate::session::Scope;
+use hashbrown::HashMap;
 use std::cell::OnceCell;
-use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Requests by node, over the pods a person may see; summed when the first one is asked for.
 #[derive(Debug)]
 pub struct Requests {
-    pods: Snapshot<Pod>,
+    runs: Runs,
     scope: Scope,
-    by_node: OnceCell<HashMap<Arc<str>, (u64, u64)>>,
+    by_node: OnceCell<HashMap<String, (u64, u64)>>,
 }
 
 impl Requests {
     #[must_use]
-    pub const fn new(pods: Snapshot<Pod>, scope: Scope) -> Self {
-        Self { pods, scope, by_node: OnceCell::new() }
+    pub const fn new(runs: Runs, scope: Scope) -> Self {
+        Self { runs, scope, by_node: OnceCell::new() }
     }
 
     /// Millicores and bytes; `None` when no pods may be seen.
@@ -28,15 +27,9 @@ impl Requests {
             return None;
         }
         let by_node = self.by_node.get_or_init(|| {
-            let permitted = self.scope.filter(&self.pods).map(|pods| {
-                let mut by_node: HashMap<Arc<str>, (u64, u64)> = HashMap::new();
-                for pod in pods {
-                    if let (Some(node), Some((cpu, memory))) = (&pod.node, asked(pod)) {
-                        let sum = by_node.entry(Arc::clone(node)).or_default();
-                        *sum = (sum.0 + cpu, sum.1 + memory);
-                    }
-                }
-                by_node
+            let permitted = digest::seen(&self.runs, &self.scope).map(|runs| {
+                let loads = digest::loads(&runs).into_iter();
+                loads.map(|(node, load)| (node.to_owned(), (load.cpu, load.memory))).collect()
             });
             permitted.release() // goes into the cells of a permitted window
         });
@@ -59,6 +52,7 @@ pub(super) fn asked(pod: &Pod) -> Option<(u64, u64)> {
 mod requests_tests {
     use super::*;
     use serde_json::json;
+    use std::sync::Arc;
 
     fn pod(namespace: &str, node: &str, phase: &str) -> Arc<Pod> {
         let requests = |cpu: &str| json!({"requests": {"cpu": cpu, "memory": "1Ki"}});
@@ -77,7 +71,8 @@ mod requests_tests {
         let named = |names: &[&str]| Scope::In(Arc::new(names.iter().map(|name| Arc::from(*name)).collect()));
         let cache = crate::cluster::Cache::default();
         cache.replace_shared(pods.to_vec());
-        let requests = Requests::new(cache.snapshot(), only.map_or(Scope::All, named));
+        let runs = digest::Digest::default().runs(&cache.snapshot(), 0);
+        let requests = Requests::new(runs, only.map_or(Scope::All, named));
         assert_eq!(requests.of(node), expected);
     }
 

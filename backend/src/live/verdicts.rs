@@ -1,20 +1,24 @@
 //! How Services are, in the topology engine's words: made once per moment for all connections, told to a person only
-//! where they may see all it was made of. Costs one pass over Services, slices and pods a moment, and only when asked.
+//! where they may see all it was made of.
+//!
+//! A Service is reached through pods and slices of its own namespace, so a change costs a pass over its namespace, and
+//! only when somebody asks.
 
 use super::board::State;
 use super::door::Topology;
 use super::hub::Shared;
 use super::permits::Sight;
+use super::spread::spread;
 use crate::cluster::cache::Snapshot;
-use crate::cluster::kinds::{EndpointSlice, Meta, Node, Pod, Service};
+use crate::cluster::kinds::{EndpointSlice, Kind, Meta, Node, Pod, Service};
 use crate::cluster::{Cache, Objects, Sync};
 use crate::session::Scope;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use wire::Level;
 use wire::map::Proxy;
 use wire::object::Finding;
-use wire::{Kind, Level};
 
 /// Services that do not answer, or not all of them, by their number.
 pub type Verdicts = HashMap<u64, Finding>;
@@ -30,12 +34,19 @@ pub(super) struct Ledger {
 
 #[derive(Debug)]
 struct Known {
+    moment: Moment,
+    spaces: HashMap<Arc<str>, Verdicts>,
+    verdicts: Arc<Verdicts>,
+}
+
+/// What verdicts are made of.
+#[derive(Debug)]
+struct Moment {
     services: Snapshot<Service>,
     slices: Snapshot<EndpointSlice>,
     pods: Snapshot<Pod>,
     nodes: Snapshot<Node>,
     proxy: Proxy,
-    verdicts: Arc<Verdicts>,
 }
 
 /// What one person may be told of Services.
@@ -51,11 +62,11 @@ pub struct Told {
 impl Shared {
     /// What a person may be told of the Services of a scope.
     pub(super) fn told(&self, sight: &Sight, asked: &[String]) -> Told {
-        let scopes = [Kind::EndpointSlice, Kind::Pod].map(|kind| sight.list(kind, asked));
+        let scopes = [wire::Kind::EndpointSlice, wire::Kind::Pod].map(|kind| sight.list(kind, asked));
         if scopes.iter().any(Scope::is_empty) {
             return Told { verdicts: Arc::default(), scopes };
         }
-        let nodes = sight.list(Kind::Node, &[]) == Scope::All;
+        let nodes = sight.list(wire::Kind::Node, &[]) == Scope::All;
         let verdicts = self.ledger.verdicts(&*self.parts.topology, &self.parts.objects, nodes);
         Told { verdicts, scopes }
     }
@@ -77,31 +88,89 @@ impl Ledger {
             (&self.nodeless, Objects { nodes: Cache::default(), ..objects.clone() })
         };
         let mut slot = slot.lock();
-        let mut fresh = Known {
+        let moment = Moment {
             services: objects.services.snapshot(),
             slices: objects.endpoint_slices.snapshot(),
             pods: objects.pods.snapshot(),
             nodes: objects.nodes.snapshot(),
             proxy: topology.proxy(),
-            verdicts: Arc::default(),
         };
-        if let Some(known) = slot.as_ref().filter(|known| known.same(&fresh)) {
-            return Arc::clone(&known.verdicts);
+        let known = slot.take();
+        let changed = moment.changed(known.as_ref().map(|known| &known.moment));
+        let (mut spaces, before) = known.map(|known| (known.spaces, known.verdicts)).unwrap_or_default();
+        let fresh = spread(changed.into_iter().collect(), |space: Arc<str>| {
+            let verdicts = topology.verdicts(&moment.within(&space, &objects.nodes));
+            (space, verdicts)
+        });
+        let mut moved = false;
+        for (space, verdicts) in fresh {
+            let old = if verdicts.is_empty() { spaces.remove(&space) } else { spaces.insert(space.clone(), verdicts) };
+            moved |= old.as_ref() != spaces.get(&space);
         }
-        fresh.verdicts = Arc::new(topology.verdicts(&objects));
-        let verdicts = Arc::clone(&fresh.verdicts);
-        *slot = Some(fresh);
+        // The same verdicts stay the same ones: tables that were cut by them hold.
+        let all = || spaces.values().flatten().map(|(service, finding)| (*service, finding.clone())).collect();
+        let verdicts = if moved { Arc::new(all()) } else { before };
+        *slot = Some(Known { moment, spaces, verdicts: Arc::clone(&verdicts) });
         verdicts
+    }
+
+    /// Lets go of what nobody looks at.
+    pub(super) fn forget(&self) {
+        drop((self.whole.lock().take(), self.nodeless.lock().take()));
     }
 }
 
-impl Known {
-    fn same(&self, other: &Self) -> bool {
-        self.services.same(&other.services)
-            && self.slices.same(&other.slices)
-            && self.pods.same(&other.pods)
-            && (self.nodes.same(&other.nodes) || (self.nodes.is_empty() && other.nodes.is_empty()))
-            && self.proxy == other.proxy
+// === impl Moment ===
+
+impl Moment {
+    /// The namespaces whose Services may be otherwise than they were; all of them, where everything counts.
+    fn changed(&self, before: Option<&Self>) -> HashSet<Arc<str>> {
+        let mut spaces = HashSet::new();
+        match before {
+            Some(before) if (self.nodes.same(&before.nodes) || self.nodes.is_empty()) && self.proxy == before.proxy => {
+                differ(&before.services, &self.services, &mut spaces);
+                differ(&before.slices, &self.slices, &mut spaces);
+                differ(&before.pods, &self.pods, &mut spaces);
+            }
+            Some(before) => {
+                let services = before.services.iter().chain(&self.services);
+                spaces.extend(services.map(|service| Arc::clone(&service.meta.namespace)));
+            }
+            None => spaces.extend(self.services.iter().map(|service| Arc::clone(&service.meta.namespace))),
+        }
+        spaces
+    }
+
+    /// What of it is in a namespace, and all nodes.
+    fn within(&self, space: &str, nodes: &Cache<Node>) -> Objects {
+        fn part<K: Kind>(all: &Snapshot<K>, space: &str) -> Cache<K> {
+            let cache = Cache::default();
+            cache.replace_shared(all.within(space).cloned().collect());
+            cache
+        }
+        Objects {
+            services: part(&self.services, space),
+            endpoint_slices: part(&self.slices, space),
+            pods: part(&self.pods, space),
+            nodes: nodes.clone(),
+            ..Objects::default()
+        }
+    }
+}
+
+/// Adds the namespaces of all blocks that are in one of two snapshots only.
+fn differ<K: Kind>(before: &Snapshot<K>, after: &Snapshot<K>, spaces: &mut HashSet<Arc<str>>) {
+    if before.same(after) {
+        return;
+    }
+    let of = |snapshot: &Snapshot<K>| snapshot.blocks().iter().map(Arc::as_ptr).collect::<HashSet<_>>();
+    let (old, new) = (of(before), of(after));
+    let gone = before.blocks().iter().filter(|block| !new.contains(&Arc::as_ptr(block)));
+    let come = after.blocks().iter().filter(|block| !old.contains(&Arc::as_ptr(block)));
+    for object in gone.chain(come).flat_map(|block| block.iter()) {
+        if !spaces.contains(&object.meta().namespace) {
+            spaces.insert(Arc::clone(&object.meta().namespace));
+        }
     }
 }
 

@@ -25,6 +25,13 @@ pub(super) enum Shown {
 /// What a Service's verdict is made of.
 const VERDICT: [Kind; 3] = [Kind::EndpointSlice, Kind::Pod, Kind::Node];
 
+/// What the map is made of.
+const MAPPED: [Kind; 6] =
+    [Kind::Service, Kind::EndpointSlice, Kind::Pod, Kind::ReplicaSet, Kind::Deployment, Kind::Node];
+
+/// What an overview is made of.
+const SUMMED: [Kind; 5] = [Kind::Pod, Kind::Node, Kind::Deployment, Kind::Service, Kind::EndpointSlice];
+
 /// Runs the body with `$cache` and `$board` of a kind.
 macro_rules! with_kind {
     ($kind:expr, $shared:expr, |$cache:ident, $board:ident| $body:expr) => {{
@@ -112,7 +119,7 @@ impl Shown {
                 let metrics = Resource { group: "metrics.k8s.io", plural: ask.kind.resource() };
                 let usage = sight.list(metrics, asked);
                 let told = (ask.kind == Kind::Service).then(|| shared.told(sight, asked));
-                let pods = || Requests::new(shared.parts.objects.pods.snapshot(), sight.list(Kind::Pod, &[]));
+                let pods = || Requests::new(shared.runs(now), sight.list(Kind::Pod, &[]));
                 let requests = (ask.kind == Kind::Node).then(pods);
                 with_kind!(ask.kind, shared, |cache, board| {
                     let objects = cache.snapshot();
@@ -202,13 +209,9 @@ pub(super) fn needs(view: &View) -> (Vec<Need>, Spaces) {
             }
             (needs, Spaces::Never)
         }
-        View::Map { namespaces } => {
-            let kinds = [Kind::Service, Kind::EndpointSlice, Kind::Pod, Kind::ReplicaSet, Kind::Deployment, Kind::Node];
-            (kinds.map(|kind| list(kind, namespaces)).to_vec(), Spaces::Never)
-        }
+        View::Map { namespaces } => (MAPPED.map(|kind| list(kind, namespaces)).to_vec(), Spaces::Never),
         View::Overview { namespaces } => {
-            let kinds = [Kind::Pod, Kind::Node, Kind::Deployment, Kind::Service, Kind::EndpointSlice];
-            let mut needs = kinds.map(|kind| list(kind, namespaces)).to_vec();
+            let mut needs = SUMMED.map(|kind| list(kind, namespaces)).to_vec();
             needs.push(Need::List(Resource::NODE_METRICS, Vec::new()));
             needs.push(Need::List(Resource::POD_METRICS, namespaces.clone()));
             (needs, Spaces::Always)
@@ -243,20 +246,48 @@ pub(super) fn version(shared: &Shared, view: &View) -> u64 {
     }
 }
 
-/// How the kind behind a view is read.
-pub(super) fn state(shared: &Shared, view: &View) -> ViewState {
-    let kind = match view {
-        View::Table(ask) => ask.kind,
-        View::Object { kind, .. } => *kind,
-        View::Map { .. } => Kind::Service,
-        View::Chart(_) | View::Overview { .. } | View::Namespaces => return ViewState::Live,
-    };
-    match with_kind!(kind, shared, |cache, _board| cache.sync()) {
+/// Whether a kind is known: it was read, even if it is old.
+pub(super) fn read(shared: &Shared, kind: Kind) -> bool {
+    matches!(with_kind!(kind, shared, |cache, _board| cache.sync()), Sync::Live | Sync::Stale(..))
+}
+
+/// How the kinds behind a view are read, as far as the person may see them.
+pub(super) fn state(shared: &Shared, view: &View, sight: &Sight) -> ViewState {
+    let one = |kind: Kind| match with_kind!(kind, shared, |cache, _board| cache.sync()) {
         Sync::Loading(count) => ViewState::Loading(count),
         Sync::Live => ViewState::Live,
         Sync::Stale(since, say) => ViewState::Stale(since, say),
         Sync::Denied(say) => ViewState::Failed(say),
         Sync::Off => ViewState::Failed(Say::new("E-OFF").with("kind", kind.resource())),
+    };
+    let all = |kinds: &[Kind], spaces: &[String]| {
+        let seen = kinds.iter().filter(|kind| !sight.list(**kind, scope_of(**kind, spaces)).is_empty());
+        seen.map(|kind| one(*kind)).fold(ViewState::Live, worse)
+    };
+    match view {
+        View::Table(ask) => one(ask.kind),
+        View::Object { kind, .. } => one(*kind),
+        View::Overview { namespaces } => all(&SUMMED, namespaces),
+        // What can't be read beside Services the map says itself.
+        View::Map { namespaces } => match (one(Kind::Service), all(&MAPPED, namespaces)) {
+            (ViewState::Live, ViewState::Failed(_)) => ViewState::Live,
+            (first, rest) => worse(first, rest),
+        },
+        View::Chart(_) | View::Namespaces => ViewState::Live,
+    }
+}
+
+/// Of two states of what a view is made of, the one that is said of all of it.
+fn worse(one: ViewState, other: ViewState) -> ViewState {
+    use ViewState as S;
+    match (one, other) {
+        (S::Loading(some), S::Loading(more)) => S::Loading(some.saturating_add(more)),
+        (S::Stale(since, say), S::Stale(later, _)) if since <= later => S::Stale(since, say),
+        (S::Stale(..), S::Stale(since, say)) => S::Stale(since, say),
+        (loading @ S::Loading(_), _) | (_, loading @ S::Loading(_)) => loading,
+        (stale @ S::Stale(..), _) | (_, stale @ S::Stale(..)) => stale,
+        (S::Live, other) => other,
+        (one, _) => one,
     }
 }
 

@@ -14,7 +14,7 @@ pub mod rate;
 mod record;
 mod review;
 pub mod rights;
-mod scope;
+pub mod scope;
 pub mod sessions;
 pub mod yaml;
 

@@ -49,6 +49,11 @@ pub enum Scope {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Permitted<T>(T);
 
+/// Something made of objects of one namespace and of no others.
+pub trait OfNamespace {
+    fn namespace(&self) -> &str;
+}
+
 impl Scope {
     pub fn allows(&self, namespace: &str) -> bool {
         match self {
@@ -64,6 +69,11 @@ impl Scope {
     /// The objects of a snapshot that may be seen. Cluster-scoped kinds need [`Scope::All`].
     pub fn filter<'a, K: Kind>(&self, objects: impl IntoIterator<Item = &'a Arc<K>>) -> Permitted<Vec<&'a Arc<K>>> {
         Permitted(objects.into_iter().filter(|object| self.allows(&object.meta().namespace)).collect())
+    }
+
+    /// What was made of objects that may be seen, a namespace at a time.
+    pub fn runs<'a, T: OfNamespace>(&self, runs: impl IntoIterator<Item = &'a T>) -> Permitted<Vec<&'a T>> {
+        Permitted(runs.into_iter().filter(|run| self.allows(run.namespace())).collect())
     }
 
     /// One object, if it may be seen.

@@ -27,10 +27,6 @@ pub struct Overview {
     pub memory: Gauge,
     /// Restarts of containers in the last hour.
     pub restarts: u32,
-    /// Kubelets that answered the last round, of how many; `None` when the person may not list nodes.
-    pub kubelets: Option<(u32, u32)>,
-    /// This process: millicores and resident bytes; NaN when unknown.
-    pub own: (f32, f32),
     /// Namespaces in scope, and whether that is all there are.
     pub scope: (u32, bool),
 }
@@ -93,6 +89,10 @@ pub struct Namespaces {
     pub all: bool,
     /// How many are still being checked.
     pub checking: u32,
-    /// Rail counts in the chosen scope: kind word, total, how many need a person. A kind they may not list is absent.
+    /// Rail counts: kind word, total, how many need a person. Absent: a kind they may not list, or that is not read yet.
     pub counts: Vec<(String, u32, u32)>,
+    /// Kubelets that answered the last round, of how many; `None` when the person may not list nodes.
+    pub kubelets: Option<(u32, u32)>,
+    /// This process: millicores and resident bytes; NaN when unknown.
+    pub own: (f32, f32),
 }

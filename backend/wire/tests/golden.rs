@@ -91,14 +91,19 @@ fn what_the_server_says_has_these_bytes() {
         cpu: gauge,
         memory: gauge,
         restarts: 4,
-        kubelets: Some((5, 6)),
-        own: (0.0, 0.0),
         scope: (7, true),
     };
-    let bytes = [&[11, 7, 1, 0, 1, 0, 2, 0, 3][..], &[0; 64], &[4, 1, 5, 6], &[0; 8], &[7, 1]].concat();
+    let bytes = [&[11, 7, 1, 0, 1, 0, 2, 0, 3][..], &[0; 64], &[4, 7, 1]].concat();
     check(&Server::Overview { sub: SUB, seq: 1, overview }, &bytes);
-    let namespaces = Namespaces { names: vec!["a".into()], all: true, checking: 0, counts: vec![("pod".into(), 1, 2)] };
-    let bytes = [12, 7, 1, 1, 1, b'a', 1, 0, 1, 3, b'p', b'o', b'd', 1, 2];
+    let namespaces = Namespaces {
+        names: vec!["a".into()],
+        all: true,
+        checking: 0,
+        counts: vec![("pod".into(), 1, 2)],
+        kubelets: Some((5, 6)),
+        own: (0.0, 0.0),
+    };
+    let bytes = [12, 7, 1, 1, 1, b'a', 1, 0, 1, 3, b'p', b'o', b'd', 1, 2, 1, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0];
     check(&Server::Namespaces { sub: SUB, seq: 1, namespaces }, &bytes);
     check(&Server::State { sub: SUB, state: ViewState::Loading(9) }, &[13, 7, 0, 9]);
     check(&Server::State { sub: SUB, state: ViewState::Stale(1, say()) }, &[13, 7, 2, 2, 1, b'X', 0]);

@@ -7,7 +7,6 @@ use crate::state::Table;
 use crate::words::{self, plural, text};
 use crate::{browser, link};
 use leptos::prelude::*;
-use wire::server::ViewState;
 use wire::table::{ColumnId, TableAsk};
 use wire::{Kind, Level, Say, View};
 
@@ -116,24 +115,20 @@ pub(crate) fn List(kind: Kind) -> impl IntoView {
 /// What stands instead of rows (true) or above them, and why.
 fn state_text(table: &Table, kind: Kind, filter: &str) -> Option<(bool, String)> {
     let empty = table.rows.is_empty();
-    let named = |code: &str| Say::new(code).with("kind", kind.word());
-    let say = match &table.state {
-        Some(ViewState::Loading(read)) => named("E-LOADING").with("n", read.to_string()),
-        Some(ViewState::Stale(since, why)) => {
-            let sentence = format!("{} {}", text!("Not updated since"), browser::clock(*since));
-            return Some((empty, format!("{sentence}: {}", words::say(why))));
+    if let Some(sentence) = table.standing.sentence(kind.resource()) {
+        return Some((empty, sentence));
+    }
+    match (table.loaded, empty && table.matched == 0) {
+        (false, _) => Some((true, text!("Loading…").to_owned())),
+        (true, true) if !filter.is_empty() => {
+            let say = Say::new("E-FILTER").with("kind", kind.word()).with("filter", filter);
+            Some((true, words::say(&say.with("n", table.total.to_string()))))
         }
-        Some(ViewState::Denied(why) | ViewState::Failed(why)) => why.clone(),
-        Some(ViewState::Live) | None if !table.loaded => return Some((true, text!("Loading…").to_owned())),
-        Some(ViewState::Live) | None if empty && table.matched == 0 && !filter.is_empty() => {
-            named("E-FILTER").with("filter", filter).with("n", table.total.to_string())
+        (true, true) => {
+            Some((true, words::say(&Say::new("E-NONE").with("kind", kind.word()).with("scope", text!("this scope")))))
         }
-        Some(ViewState::Live) | None if empty && table.matched == 0 => {
-            named("E-NONE").with("scope", text!("this scope"))
-        }
-        Some(ViewState::Live) | None => return None,
-    };
-    Some((empty, words::say(&say)))
+        (true, false) => None,
+    }
 }
 
 /// `3`, `-3` or several with commas: column numbers, descending with a minus.

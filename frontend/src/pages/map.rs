@@ -3,6 +3,7 @@
 use crate::nav::Nav;
 use crate::parts::graph::Graph;
 use crate::parts::mark::{Mark, class};
+use crate::parts::standing::{Note, Standing};
 use crate::words::{self, text};
 use crate::{browser, link};
 use leptos::prelude::*;
@@ -27,22 +28,27 @@ pub(crate) fn MapPage() -> impl IntoView {
         }
     });
     let view = move |name: &'static str| nav.set(&[("view", name)]);
+    let standing = RwSignal::new(Standing::default());
+    let heard = move |frame: &Server| _ = standing.try_update(|standing| standing.hear(frame));
     link::watch(
         move || View::Map { namespaces: nav.namespaces.get() },
-        move |frame| match frame {
-            Server::Map { seq, map: whole, .. } => {
-                base.try_set(*seq);
-                map.try_set(Some(whole.clone()));
-                true
-            }
-            Server::MapDiff { seq, base: from, diff, .. } => {
-                if base.try_get_untracked() != Some(*from) {
-                    return false;
+        move |frame| {
+            heard(frame);
+            match frame {
+                Server::Map { seq, map: whole, .. } => {
+                    base.try_set(*seq);
+                    map.try_set(Some(whole.clone()));
+                    true
                 }
-                base.set(*seq);
-                map.try_update(|map| map.as_mut().map(|map| apply(map, diff)).is_some()).unwrap_or(true)
+                Server::MapDiff { seq, base: from, diff, .. } => {
+                    if base.try_get_untracked() != Some(*from) {
+                        return false;
+                    }
+                    base.set(*seq);
+                    map.try_update(|map| map.as_mut().map(|map| apply(map, diff)).is_some()).unwrap_or(true)
+                }
+                _ => true,
             }
-            _ => true,
         },
     );
     let shown = move || {
@@ -82,6 +88,7 @@ pub(crate) fn MapPage() -> impl IntoView {
                     }
                 }))}
             </div>
+            <Note standing what=text!("objects")/>
             <div class="map">
                 <Show when=move || !list.get()><Graph map selected/></Show>
                 <ul class=move || if list.get() { "mirror" } else { "spoken" }>
@@ -89,7 +96,7 @@ pub(crate) fn MapPage() -> impl IntoView {
                 </ul>
                 <Show when=move || list.get() && map.with(Option::is_some) && shown().is_empty()><p class="empty" role="status">{move || words::with(text!("Nothing on the map is called “{name}”."), &[("name", &find.get())])}</p></Show>
                 {move || card().filter(|_| !list.get()).map(|node| view! { <div class="float" role="status"><Entry node/></div> })}
-                <Show when=move || map.with(Option::is_none)><p class="empty">{text!("Loading…")}</p></Show>
+                <Show when=move || map.with(Option::is_none) && standing.with(|standing| standing.sentence("").is_none())><p class="empty">{text!("Loading…")}</p></Show>
             </div>
             <div class="status"><span class="mono">"kubectl get svc,endpointslice,pod -A"</span>
                 <span class="push">{move || map.with(|map| map.as_ref().map(scope))}</span></div>

@@ -3,6 +3,7 @@
 use crate::nav::{Nav, object_path};
 use crate::parts::mark::{Mark, State, class};
 use crate::parts::plot::{Plot, watch_chart};
+use crate::parts::standing::{Note, Standing};
 use crate::words::{self, plural, text};
 use crate::{browser, format, link};
 use leptos::prelude::*;
@@ -17,7 +18,8 @@ use wire::{Kind, Ref, Say, Server, View};
 enum Known {
     Loading,
     Never,
-    Why(Say),
+    /// Not for this person, or not now.
+    Hidden,
     Here(Box<Object>),
 }
 
@@ -26,6 +28,7 @@ enum Known {
 pub(crate) fn Drawer(kind: Kind, namespace: String, name: String) -> impl IntoView {
     let nav = expect_context::<Nav>();
     let known = RwSignal::new(Known::Loading);
+    let standing = RwSignal::new(Standing::default());
     let yaml = Memo::new(move |_| nav.query("tab") == "yaml");
     let part = move |yaml: bool| nav.set(&[("tab", if yaml { "yaml" } else { "" })]);
     let (space, title, label) = (namespace.clone(), name.clone(), name.clone());
@@ -33,14 +36,15 @@ pub(crate) fn Drawer(kind: Kind, namespace: String, name: String) -> impl IntoVi
     link::watch(
         move || view.clone(),
         move |frame| {
+            standing.try_update(|standing| standing.hear(frame));
             match frame {
                 Server::Object { object: Some(object), .. } => {
                     drop(known.try_set(Known::Here(Box::new(object.clone()))));
                 }
                 Server::Object { object: None, .. } => drop(known.try_set(Known::Never)),
-                Server::Revoked { say, .. }
-                | Server::State { state: ViewState::Denied(say) | ViewState::Failed(say), .. } => {
-                    drop(known.try_set(Known::Why(say.clone())));
+                // The sentence of its state stands in its place.
+                Server::Revoked { .. } | Server::State { state: ViewState::Denied(_) | ViewState::Failed(_), .. } => {
+                    drop(known.try_set(Known::Hidden));
                 }
                 _ => {}
             }
@@ -95,11 +99,12 @@ pub(crate) fn Drawer(kind: Kind, namespace: String, name: String) -> impl IntoVi
                     _ => None,
                 })}
             </div>
+            <Note standing what=kind.resource()/>
             {move || match known.get() {
                 Known::Here(object) => object.findings.into_iter().map(|finding| view! { <Verdict finding/> }).collect_view().into_any(),
-                Known::Loading => view! { <p class="empty">{text!("Loading…")}</p> }.into_any(),
-                Known::Never => view! { <p class="empty" role="status">{words::say(&never)}</p> }.into_any(),
-                Known::Why(say) => view! { <p class="empty" role="status">{words::say(&say)}</p> }.into_any(),
+                Known::Never if !standing.with(Standing::loading) => view! { <p class="empty" role="status">{words::say(&never)}</p> }.into_any(),
+                Known::Loading if standing.with(|standing| standing.sentence("").is_none()) => view! { <p class="empty">{text!("Loading…")}</p> }.into_any(),
+                Known::Loading | Known::Never | Known::Hidden => ().into_any(),
             }}
             <div class="tabs" role="tablist" on:keydown=turn>
                 <button role="tab" id="tab-summary" aria-controls="part" tabindex=move || active(!yaml.get()) aria-selected=move || (!yaml.get()).to_string() on:click=move |_| part(false)>{text!("Summary")}</button>

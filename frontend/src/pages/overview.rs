@@ -3,6 +3,7 @@
 use crate::nav::Nav;
 use crate::parts::mark::{Mark, State, class};
 use crate::parts::plot::{Crosshair, Plot, watch_chart};
+use crate::parts::standing::{Note, Standing};
 use crate::parts::usage::Gauge;
 use crate::words::{self, text};
 use crate::{browser, format, link};
@@ -18,15 +19,19 @@ pub(crate) fn OverviewPage() -> impl IntoView {
     let nav = expect_context::<Nav>();
     provide_context(Crosshair(RwSignal::new(None)));
     let page = RwSignal::new(None::<Overview>);
+    let standing = RwSignal::new(Standing::default());
     link::watch(
         move || View::Overview { namespaces: nav.namespaces.get() },
         move |frame| {
+            standing.try_update(|standing| standing.hear(frame));
             if let Server::Overview { overview, .. } = frame {
                 page.try_set(Some(overview.clone()));
             }
             true
         },
     );
+    // Half of the cluster is not shown as if it were all of it.
+    let known = move || page.get().filter(|_| !standing.with(Standing::loading));
     let range = Memo::new(move |_| nav.query("range").parse().unwrap_or(3600_u32));
     let all = RwSignal::new(false);
     let target = Memo::new(move |_| match nav.namespaces.get().as_slice() {
@@ -37,19 +42,20 @@ pub(crate) fn OverviewPage() -> impl IntoView {
     view! {
         <main class="page">
             <div class="head">
-                <h1>{move || page.with(|page| page.as_ref().map_or_else(|| text!("Loading…").to_owned(), |page| words::needs(page.attention_total)))}</h1>
+                <h1>{move || known().map_or_else(|| text!("Loading…").to_owned(), |page| words::needs(page.attention_total))}</h1>
                 <div class="right"><span class="seg" role="group" aria-label=text!("Time range")>
                     {ranges.map(|(seconds, title)| view! {
                         <button aria-pressed=move || (range.get() == seconds).to_string() on:click=move |_| nav.set(&[("range", &seconds.to_string())])>{title}</button>
                     })}
                 </span></div>
             </div>
+            <Note standing what=text!("objects")/>
             <div class="over">
                 {move || {
                     let target = target.get();
                     view! { <Fill title=text!("CPU") metric=Metric::Cpu target=target.clone() range page/> <Fill title=text!("Memory") metric=Metric::Memory target range page/> }
                 }}
-                {move || page.get().map(|page| view! {
+                {move || known().map(|page| view! {
                     <section class="panel tall"><header><h2>{text!("Needs attention")}</h2><span class="right">{text!("worst first")}</span></header>
                         <div class="att" class:all=move || all.get()>{page.attention.into_iter().map(|item| view! { <Item item/> }).collect_view()}</div>
                         // Only a narrow page, where the list stands above all else, begins with its worst.
@@ -148,7 +154,7 @@ fn Tile(tile: NodeTile) -> impl IntoView {
             {if known {
                 view! { {gauge(text!("cpu"), tile.cpu)}{gauge(text!("mem"), tile.memory)} }.into_any()
             } else {
-                view! { <div class="g one">{heard}</div><div class="g one">{tile.problem.as_ref().map_or_else(|| text!("usage unknown").to_owned(), words::say)}</div> }.into_any()
+                view! { <div class="g one">{heard}</div><div class="g one">{tile.problem.as_ref().map_or_else(|| text!("usage unknown").to_owned(), |say| words::headline(&words::say(say)).0)}</div> }.into_any()
             }}
         </a>
     }

@@ -5,5 +5,6 @@ pub(crate) mod graph;
 pub(crate) mod mark;
 pub(crate) mod plot;
 pub(crate) mod rail;
+pub(crate) mod standing;
 pub(crate) mod table;
 pub(crate) mod usage;

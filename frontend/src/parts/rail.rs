@@ -1,27 +1,17 @@
 //! The rail: where one can go, with how many there are and how many need a person.
 
+use crate::format;
 use crate::nav::{Nav, Page};
 use crate::words::{plural, text, with};
-use crate::{format, link};
 use leptos::prelude::*;
+use wire::Kind;
 use wire::chart::Metric;
-use wire::overview::{Namespaces, Overview};
-use wire::{Kind, Server, View};
+use wire::overview::Namespaces;
 
 /// The rail, and at its foot what Taffrail knows and costs.
 #[component]
 pub(crate) fn Rail(names: RwSignal<Option<Namespaces>>) -> impl IntoView {
     let nav = expect_context::<Nav>();
-    let own = RwSignal::new(None::<Overview>);
-    link::watch(
-        || View::Overview { namespaces: Vec::new() },
-        move |frame| {
-            if let Server::Overview { overview, .. } = frame {
-                own.set(Some(overview.clone()));
-            }
-            true
-        },
-    );
     let kind = move |kind: Kind| {
         let counts = move || {
             names.with(|names| {
@@ -54,7 +44,7 @@ pub(crate) fn Rail(names: RwSignal<Option<Namespaces>>) -> impl IntoView {
             <h6>{text!("Network")}</h6>
             {plain(Page::Map, "map", text!("Map"))}{kind(Kind::Service)}
             <div class="foot">
-                {move || own.with(|own| own.as_ref().map(|own| {
+                {move || names.with(|names| names.as_ref().map(|own| {
                     let kubelets = own.kubelets.map(|(good, all)| with(text!("{good} of {all} kubelets answer"), &[("good", &good.to_string()), ("all", &all.to_string())]));
                     let (cpu, memory) = own.own;
                     let (cpu, memory) = (format::both(f64::from(cpu), Metric::Cpu), format::both(f64::from(memory), Metric::Memory));

@@ -140,7 +140,14 @@ fn readable(say: &Say, name: &str, value: &str) -> String {
         }
         "reason" => template(value).map_or_else(
             || word(value),
-            |template| fill(template, &[("node", say.arg("node").to_owned())]).trim_end_matches(['.', '。']).to_owned(),
+            |template| {
+                let args: Vec<(&str, String)> =
+                    say.args.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+                let sentence = fill(template, &args);
+                // Beside a chart there is room for the cause alone.
+                let sentence = if say.code == "KUBELETS" { sentence } else { headline(&sentence).0 };
+                sentence.trim_end_matches(['.', '。']).to_owned()
+            },
         ),
         _ => value.to_owned(),
     }

@@ -1,0 +1,113 @@
+//! Which kubelets are asked, how, and what is kept of what they say while nodes come, go and fail.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "helpers of tests; clippy.toml lets off only the tests themselves"
+)]
+
+mod kubelets;
+
+use kubelets::{Cluster, LOOPBACK, good, http, kubelet, kubelet_at, node, run};
+use std::time::Duration;
+
+#[tokio::test]
+async fn requests_carry_the_token_and_reuse_one_connection() {
+    let cluster = Cluster::new();
+    let tls = cluster.serving(&["127.0.0.1"], "k", "x");
+    let (port, mut requests) = kubelet(tls, vec![good(1, 1000), good(2, 2000)]).await;
+    // The first address does not lead anywhere: the next one is tried in the same scrape.
+    let addresses = &[("Hostname", "name.invalid"), ("InternalIP", "127.0.0.1")];
+    let running = run(&cluster, Duration::from_secs(1), vec![node("n", port, addresses)]);
+    let request = requests.recv().await.unwrap().to_lowercase();
+    assert!(request.starts_with("get /metrics/resource http/1.1\r\n"), "{request}");
+    assert!(request.contains("authorization: bearer secret") && request.contains("accept-encoding: gzip"));
+    requests.recv().await.unwrap();
+    running.until("n", "a good scrape", |coverage| coverage.good.is_some()).await;
+    let mut version = running.coverage.version();
+    while running.latest.node("n").is_err() {
+        version.changed().await.unwrap();
+    }
+    let served = running.latest.node("n").unwrap();
+    assert_eq!((served.at, served.window, served.cpu), (2000, 1_000_000_000, 1_000_000_000));
+}
+
+#[tokio::test]
+async fn one_failed_scrape_is_held_and_an_older_sample_is_not_served() {
+    let cluster = Cluster::new();
+    let tls = cluster.serving(&["127.0.0.1"], "k", "x");
+    let replies = vec![good(1, 1000), good(2, 2000), http("500 No", b""), good(3, 3000), good(1, 500)];
+    let (port, _requests) = kubelet(tls, replies).await;
+    let running = run(&cluster, Duration::from_secs(1), vec![node("n", port, LOOPBACK)]);
+    running.fails("n", "HTTPStatus").await;
+    assert_eq!(running.latest.node("n").unwrap().at, 2000);
+    running.until("n", "recovery", |coverage| coverage.failures == 0 && coverage.problem.is_none()).await;
+    assert_eq!(running.latest.node("n").unwrap().at, 3000);
+    let mut version = running.coverage.version();
+    while running.latest.node("n").is_ok() {
+        version.changed().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_returns_elsewhere_is_scraped_there() {
+    let cluster = Cluster::new();
+    let (one, mut first) = kubelet(cluster.serving(&["127.0.0.1"], "k", "x"), vec![good(1, 1000)]).await;
+    let (two, mut second) = kubelet(cluster.serving(&["127.0.0.1"], "k", "x"), vec![good(2, 2000)]).await;
+    let running = run(&cluster, Duration::from_secs(1), vec![node("n", one, LOOPBACK)]);
+    first.recv().await.unwrap();
+    running.until("n", "a good scrape", |coverage| coverage.good.is_some()).await;
+    let mut version = running.coverage.version();
+    running.objects.nodes.remove("", "n");
+    while running.coverage.get("n").is_some() {
+        version.changed().await.unwrap();
+    }
+    assert!(running.latest.node("n").is_err());
+    running.objects.nodes.put(node("n", two, LOOPBACK));
+    second.recv().await.unwrap();
+    running.until("n", "a good scrape", |coverage| coverage.good.is_some()).await;
+}
+
+/// The old kubelet goes on answering, and the connection to it is fine: neither is a reason to ask it again.
+#[tokio::test]
+async fn a_node_that_returns_under_another_address_is_scraped_there_by_that_name() {
+    let cluster = Cluster::new();
+    let pages = |from: u64| (from..from + 100).map(|n| good(n, i64::try_from(n).unwrap() * 1000)).collect();
+    let (port, mut first) = kubelet(cluster.serving(&["127.0.0.1"], "k", "x"), pages(1)).await;
+    let there = format!("127.0.0.2:{port}");
+    let (_, mut second) = kubelet_at(&there, cluster.serving(&["127.0.0.2"], "k", "x"), pages(1000)).await;
+    let running = run(&cluster, Duration::from_secs(1), vec![node("n", port, LOOPBACK)]);
+    for _ in 0..2 {
+        let request = first.recv().await.unwrap().to_lowercase();
+        assert!(request.contains(&format!("host: 127.0.0.1:{port}\r\n")), "{request}");
+    }
+    running.objects.nodes.put(node("n", port, &[("InternalIP", "127.0.0.2")]));
+    let request = second.recv().await.unwrap().to_lowercase();
+    assert!(request.contains(&format!("host: {there}\r\n")), "{request}");
+    // What was on its way when the node moved has arrived by now.
+    while first.try_recv().is_ok() {}
+    second.recv().await.unwrap();
+    second.recv().await.unwrap();
+    assert!(first.try_recv().is_err(), "the old address is not asked any more");
+    let moved = |known: &backend::kubelet::NodeCoverage| known.good.is_some() && known.failures == 0;
+    running.until("n", "a good scrape", moved).await;
+    // Whoever answers there must have a certificate for it: the name of the old address does not do.
+    running.objects.nodes.put(node("n", port, &[("InternalIP", "127.0.0.3")]));
+    let (_, mut third) =
+        kubelet_at(&format!("127.0.0.3:{port}"), cluster.serving(&["127.0.0.2"], "k", "x"), pages(2000)).await;
+    running.fails("n", "TLSNameMismatch").await;
+    let problem = running.coverage.get("n").unwrap().problem.unwrap();
+    assert_eq!(problem.arg("address"), format!("127.0.0.3:{port}"));
+    assert!(third.try_recv().is_err(), "nothing is sent to who is not the node, least of all a token");
+}
+
+#[tokio::test]
+async fn a_looked_at_node_feeds_the_history_alone() {
+    let cluster = Cluster::new();
+    let tls = cluster.serving(&["127.0.0.1"], "k", "x");
+    let (port, _requests) = kubelet(tls, vec![good(1, 1000), good(2, 2000)]).await;
+    let mut running = run(&cluster, Duration::from_secs(60), vec![node("n", port, LOOPBACK)]);
+    assert!(running.pages.recv().await.unwrap().scheduled);
+    let _look = running.focus.look("n");
+    assert!(!running.pages.recv().await.unwrap().scheduled);
+    assert!(running.latest.node("n").is_err(), "an extra page must not make a rate");
+}
