@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 
 mod pods;
 
+/// The product's allocator.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const ROUNDS: u32 = 50;
 
 fn main() {

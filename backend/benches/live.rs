@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 use wire::table::{ColumnId, TableAsk};
 use wire::{Kind, Sub};
 
+/// The product's allocator.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const PODS: u64 = 150_000;
 const ROUNDS: u32 = 20;
 const BUDGET: Duration = Duration::from_millis(100);

@@ -140,7 +140,12 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
         }
         scraper.run(stopped(stop)).await;
     });
-    planes.instrument.spawn("history", |stop| keeper.run(stopped(stop)));
+    // Only people look back: without them nothing is kept, and the scraper hears that nobody listens.
+    if people {
+        planes.instrument.spawn("history", |stop| keeper.run(stopped(stop)));
+    } else {
+        drop(keeper);
+    }
     planes.instrument.spawn("certificate", |stop| serving.clone().run(stopped(stop)));
     planes.state.spawn("cluster", |stop| watches.run(stopped(stop)));
 

@@ -6,6 +6,9 @@ use super::intern::Interner;
 use super::kinds::Kind;
 use super::raw::{Text, str};
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+use std::marker::PhantomData;
 
 /// A kind that can be read from the API's JSON.
 pub trait Decode: Kind {
@@ -112,9 +115,9 @@ impl Decoder {
     /// # Errors
     /// When the bytes are no list at all.
     pub fn page<K: Decode>(&mut self, bytes: &[u8]) -> Result<Page<K>, Unreadable> {
-        match serde_json::from_slice::<RawPage<'_, K::Raw<'_>>>(bytes) {
-            Ok(raw) => Ok(page(raw, |raw| Ok(K::project(raw, &mut self.strings)))),
-            Err(_) => {
+        match self.whole(bytes) {
+            Some(page) => Ok(page),
+            None => {
                 let raw = serde_json::from_slice::<RawPage<'_, serde_json::Value>>(bytes)?;
                 Ok(page(raw, |value| match K::Raw::deserialize(&value) {
                     Ok(raw) => Ok(K::project(raw, &mut self.strings)),
@@ -122,6 +125,16 @@ impl Decoder {
                 }))
             }
         }
+    }
+
+    /// The page, each object projected as soon as it was read; `None` when anything of it can't be.
+    fn whole<K: Decode>(&mut self, bytes: &[u8]) -> Option<Page<K>> {
+        // Once for all of it, not text by text.
+        let text = std::str::from_utf8(bytes).ok()?;
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let page = PageOf { strings: &mut self.strings, kind: PhantomData }.deserialize(&mut deserializer).ok()?;
+        deserializer.end().ok()?;
+        Some(page)
     }
 
     /// # Errors
@@ -137,6 +150,75 @@ impl Decoder {
         let removed = raw.kind.as_str() == "DELETED";
         let object = K::project(raw.object, &mut self.strings);
         Ok(if removed { Change::Removed { version, object } } else { Change::Put { version, object } })
+    }
+}
+
+/// Reads a list, keeping nothing of an object but its projection.
+struct PageOf<'s, K> {
+    strings: &'s mut Interner,
+    kind: PhantomData<K>,
+}
+
+/// The same of its items.
+struct ItemsOf<'s, K> {
+    strings: &'s mut Interner,
+    objects: &'s mut Vec<K>,
+}
+
+impl<'de, K: Decode> DeserializeSeed<'de> for PageOf<'_, K> {
+    type Value = Page<K>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Page<K>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, K: Decode> Visitor<'de> for PageOf<'_, K> {
+    type Value = Page<K>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Page<K>, A::Error> {
+        let (mut meta, mut objects) = (None::<ListMeta<'de>>, Vec::new());
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            match key.as_str() {
+                "metadata" => meta = map.next_value()?,
+                "items" => map.next_value_seed(ItemsOf { strings: self.strings, objects: &mut objects })?,
+                _ => _ = map.next_value::<IgnoredAny>()?,
+            }
+        }
+        let meta = meta.unwrap_or_default();
+        let (version, next) = (str(&meta.resource_version).to_owned(), str(&meta.r#continue).to_owned());
+        Ok(Page { version, next, objects, malformed: Vec::new() })
+    }
+}
+
+impl<'de, K: Decode> DeserializeSeed<'de> for ItemsOf<'_, K> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, K: Decode> Visitor<'de> for ItemsOf<'_, K> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("objects")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(raw) = list.next_element::<K::Raw<'de>>()? {
+            self.objects.push(K::project(raw, self.strings));
+        }
+        Ok(())
     }
 }
 

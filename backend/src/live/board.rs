@@ -1,7 +1,7 @@
 //! The values tables sort, filter and count by, shared by all who look at a kind.
 //!
 //! Values belong to a block of the snapshot and hold for as long as the block is the same one; within a block that
-//! changed, an object that did not change keeps its value. Costs 24 bytes an object and column in use.
+//! changed, an object that did not change keeps its value. Costs 32 bytes an object and column in use.
 
 use super::cuts::{Cut, Pattern};
 use super::order::Sort;

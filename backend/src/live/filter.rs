@@ -239,8 +239,8 @@ mod filter_tests {
             owner: None,
         };
         let cells = [
-            Sort::Text("cart-7f9-Xk2".into()),
-            Sort::Text("Running".into()),
+            Sort::Text(crate::live::order::Word::new("cart-7f9-Xk2")),
+            Sort::Text(crate::live::order::Word::new("Running")),
             Sort::Number(4.0),
             Sort::Time(0),
             Sort::Number(250.0),

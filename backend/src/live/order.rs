@@ -11,14 +11,22 @@ pub enum Sort {
     Number(f64),
     /// Sorts as an age: the younger first.
     Time(Millis),
-    Text(Box<str>),
+    Text(Word),
+}
+
+/// A text that is compared without being read, mostly: its first eight bytes lie beside the pointer to all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Big-endian, filled up with zeros.
+    head: u64,
+    text: Box<str>,
 }
 
 impl Sort {
     pub fn of(cell: &Cell) -> Self {
         match cell {
             Cell::None => Self::Missing,
-            Cell::Text(text) | Cell::State(_, text) => Self::Text(text.as_str().into()),
+            Cell::Text(text) | Cell::State(_, text) => Self::Text(Word::new(text)),
             Cell::Int(number) => Self::Number(*number as f64),
             Cell::Time(at) => Self::Time(*at),
             Cell::Ready(ready, total) => Self::Number(f64::from(*ready) + f64::from(*total) / 1e6),
@@ -49,6 +57,55 @@ impl Sort {
             Self::Time(_) => 1,
             Self::Text(_) => 2,
             Self::Missing => 3,
+        }
+    }
+}
+
+// === impl Word ===
+
+impl Word {
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut head = [0; 8];
+        for (slot, byte) in head.iter_mut().zip(text.bytes()) {
+            *slot = byte;
+        }
+        Self { head: u64::from_be_bytes(head), text: text.into() }
+    }
+}
+
+impl std::ops::Deref for Word {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Ord for Word {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.head.cmp(&other.head).then_with(|| {
+            let (own, others) = (self.text.len(), other.text.len());
+            if own <= 8 && others <= 8 { own.cmp(&others) } else { self.text.cmp(&other.text) }
+        })
+    }
+}
+
+impl PartialOrd for Word {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[cfg(test)]
+mod order_tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn words_are_in_the_order_of_their_texts(one in "[a\\x00b]{0,10}", other in "[a\\x00b]{0,10}") {
+            prop_assert_eq!(Word::new(&one).cmp(&Word::new(&other)), one.cmp(&other));
         }
     }
 }
