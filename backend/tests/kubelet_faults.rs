@@ -1,9 +1,5 @@
 //! Whatever a kubelet does, it harms only its own node, and the problem has a name.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "helpers of tests; clippy.toml lets off only the tests themselves"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests; clippy.toml lets off only the tests themselves")]
 
 mod kubelets;
 

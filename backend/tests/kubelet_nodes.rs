@@ -1,10 +1,4 @@
 //! Which kubelets are asked, how, and what is kept of what they say while nodes come, go and fail.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "helpers of tests; clippy.toml lets off only the tests themselves"
-)]
-
 mod kubelets;
 
 use kubelets::{Cluster, LOOPBACK, good, http, kubelet, kubelet_at, node, run};
