@@ -1,9 +1,6 @@
 //! The shared cases of the Metrics API hold. Data: `cases/metrics-api.jsonl`, whose first line describes the fields; another
 //! folder can be given by `TAFFRAIL_CASES_DIR`.
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests; clippy.toml lets off only the tests themselves"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests; clippy.toml lets off only the tests themselves")]
 
 mod metrics;
 

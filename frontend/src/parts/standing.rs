@@ -65,10 +65,13 @@ mod tests {
         let mut standing = Standing::default();
         assert_eq!(standing.sentence("pods"), None);
         let sub = Sub(1);
-        let stale = ViewState::Stale(0, Say::new("E-UNDECIDED").with("reason", "gone"));
-        standing.hear(&Server::State { sub, state: stale });
+        standing.hear(&Server::State { sub, state: ViewState::Loading(5) });
         standing.hear(&Server::Object { sub, seq: 1, object: None });
-        assert!(standing.sentence("pods").is_some_and(|said| said.starts_with("Not updated since ")));
+        assert!(
+            standing
+                .sentence("pods")
+                .is_some_and(|said| said.contains("Still reading pods") && said.contains("5 so far"))
+        );
         standing.hear(&Server::Fault { sub: Some(sub), say: Say::new("SUB_USED") });
         assert!(standing.sentence("pods").is_some_and(|said| said.contains("Reload")));
         standing.hear(&Server::State { sub, state: ViewState::Live });
