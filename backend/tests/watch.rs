@@ -265,6 +265,43 @@ async fn a_missing_right_is_named_and_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_refusal_after_an_outage_is_doubted_and_what_was_known_is_only_old() {
+    let refused = || Reply::Json(403, &[], r#"{"kind":"Status","message":"not yet"}"#.into());
+    let (feed, fed) = mpsc::channel(1);
+    let running = start(vec![
+        list("", 1, &[object("a", "1", 1, "Active")]),
+        Reply::Fed(fed),
+        refused(),
+        refused(),
+        Reply::Silence(vec![event("ADDED", &object("b", "2", 42, "Active"))]),
+    ])
+    .await;
+    until(&running, |cache| cache.sync() == Sync::Live).await;
+    drop(feed);
+    let mut old = false;
+    until(&running, |cache| {
+        let sync = cache.sync();
+        assert!(!matches!(sync, Sync::Denied(_)), "{sync:?}");
+        old |= matches!(&sync, Sync::Stale(_, say) if say.arg("reason").contains("not yet"));
+        cache.len() == 2 && sync == Sync::Live
+    })
+    .await;
+    assert!(old, "nobody was told");
+}
+
+#[tokio::test]
+async fn a_right_that_stays_away_is_missed_after_a_while() {
+    let refused = || Reply::Json(403, &[], r#"{"kind":"Status","message":"never again"}"#.into());
+    let (feed, fed) = mpsc::channel(1);
+    let mut script = vec![list("", 1, &[object("a", "1", 1, "Active")]), Reply::Fed(fed)];
+    script.extend((0..9).map(|_| refused()));
+    let running = start(script).await;
+    until(&running, |cache| cache.sync() == Sync::Live).await;
+    drop(feed);
+    until(&running, |cache| matches!(cache.sync(), Sync::Denied(say) if say.arg("reason") == "never again")).await;
+}
+
+#[tokio::test]
 async fn a_server_that_is_gone_and_back_is_found_again() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

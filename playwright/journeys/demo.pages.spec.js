@@ -56,6 +56,7 @@ for (const theme of ['dark', 'light']) {
       for (const [name, open] of pages) {
         await open(page);
         await expect(page.getByText(/^live/).first()).toBeVisible();
+        await expect(page.getByText('Loading…')).toHaveCount(0);
         await look(page, `${name}-${theme}-${width}`);
       }
     });

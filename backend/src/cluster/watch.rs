@@ -88,6 +88,9 @@ pub(super) enum WatchError {
     Request(#[from] http::Error),
 }
 
+/// Refusals in a row that are taken for a server which has just started, where the kind could be read before.
+const DOUBTED: u32 = 4;
+
 /// One kind's watch; the only writer of its cache.
 pub(super) struct Watch<K> {
     pub(super) client: kube::Client,
@@ -97,8 +100,9 @@ pub(super) struct Watch<K> {
     pub(super) timing: Timing,
     /// A further query parameter, encoded; empty when there is none.
     pub(super) selector: &'static str,
-    /// Failures in a row.
+    /// Failures in a row, and refusals in a row.
     pub(super) failures: u32,
+    pub(super) refusals: u32,
 }
 
 // === impl Timing ===
@@ -153,7 +157,7 @@ impl<K: Decode> Watch<K> {
             State::Watching { version, mut changes, new } => match self.change(&mut changes).await {
                 Ok(Some(newer)) => {
                     changes.any = true;
-                    self.failures = 0;
+                    (self.failures, self.refusals) = (0, 0);
                     (
                         State::Watching {
                             version: if newer.is_empty() { version } else { newer },
@@ -165,7 +169,7 @@ impl<K: Decode> Watch<K> {
                 }
                 // The server ends each watch after some minutes.
                 Ok(None) if changes.any || changes.opened.elapsed() >= self.timing.pause => {
-                    self.failures = 0;
+                    (self.failures, self.refusals) = (0, 0);
                     (State::Listed { version, new: false }, None)
                 }
                 Ok(None) => (State::Listed { version, new }, Some(WatchError::Short)),
@@ -202,7 +206,7 @@ impl<K: Decode> Watch<K> {
         match error {
             WatchError::Expired if new => (State::Empty, Some(error)),
             WatchError::Expired => {
-                self.failures = 0;
+                (self.failures, self.refusals) = (0, 0);
                 (State::Empty, None)
             }
             _ => (State::Listed { version, new: false }, Some(error)),
@@ -289,8 +293,14 @@ impl<K: Decode> Watch<K> {
         let doubled = self.timing.pause.saturating_mul(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
         let pause = doubled.min(self.timing.pause_max).mul_f64(0.5 + jitter() / 2.0);
+        self.refusals = if matches!(error, WatchError::Denied { .. }) { self.refusals.saturating_add(1) } else { 0 };
         match error {
-            WatchError::Denied { .. } => self.timing.denied.mul_f64(1.0 + jitter() / 10.0),
+            // The first few soon: rights are often given right after we start, and a server that has just started
+            // refuses what it will allow when it has read its roles.
+            WatchError::Denied { .. } => {
+                let doubled = self.timing.pause.saturating_mul(1 << self.refusals.min(16));
+                doubled.min(self.timing.denied).mul_f64(1.0 + jitter() / 10.0)
+            }
             // Never sooner than asked: the server sheds load.
             WatchError::Status { retry_after: Some(asked), .. } => pause.max(asked.mul_f64(1.0 + jitter() / 10.0)),
             _ => pause,
@@ -300,7 +310,10 @@ impl<K: Decode> Watch<K> {
     /// Puts the failure where people see it. A stale cache stays stale since its first failure.
     fn tell(&self, error: &WatchError, pause: Duration) {
         let kind = K::KIND.name();
-        if let WatchError::Denied { verb, message, .. } = error {
+        let known = matches!(self.cache.sync(), Sync::Live | Sync::Stale(..));
+        if let WatchError::Denied { verb, message, .. } = error
+            && (!known || self.refusals > DOUBTED)
+        {
             warn!(kind, %error, "not permitted");
             let say = Say::new("E-NOPERM").with("kind", kind).with("verb", *verb);
             let resource = match K::KIND.group() {

@@ -104,6 +104,7 @@ impl Watches {
             timing: self.timing,
             selector: if running { "&fieldSelector=status.phase%3DRunning" } else { "" },
             failures: 0,
+            refusals: 0,
         };
         tasks.spawn(watch.run().instrument(error_span!("watch", kind = K::KIND.name())));
     }

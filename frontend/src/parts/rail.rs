@@ -45,7 +45,7 @@ pub(crate) fn Rail(names: RwSignal<Option<Namespaces>>) -> impl IntoView {
             {plain(Page::Map, "map", text!("Map"))}{kind(Kind::Service)}
             <div class="foot">
                 {move || names.with(|names| names.as_ref().map(|own| {
-                    let kubelets = own.kubelets.map(|(good, all)| with(text!("{good} of {all} kubelets answer"), &[("good", &good.to_string()), ("all", &all.to_string())]));
+                    let kubelets = own.kubelets.filter(|(_, all)| *all > 0).map(|(good, all)| with(text!("{good} of {all} kubelets answer"), &[("good", &good.to_string()), ("all", &all.to_string())]));
                     let (cpu, memory) = own.own;
                     let (cpu, memory) = (format::both(f64::from(cpu), Metric::Cpu), format::both(f64::from(memory), Metric::Memory));
                     let cost = with(text!("Taffrail itself: {cpu}, {memory}"), &[("cpu", &cpu), ("memory", &memory)]);
