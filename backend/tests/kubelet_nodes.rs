@@ -1,4 +1,5 @@
 //! Which kubelets are asked, how, and what is kept of what they say while nodes come, go and fail.
+
 mod kubelets;
 
 use kubelets::{Cluster, LOOPBACK, good, http, kubelet, kubelet_at, node, run};

@@ -310,11 +310,16 @@ impl<K: Decode> Watch<K> {
     /// Puts the failure where people see it. A stale cache stays stale since its first failure.
     fn tell(&self, error: &WatchError, pause: Duration) {
         let kind = K::KIND.name();
-        let known = matches!(self.cache.sync(), Sync::Live | Sync::Stale(..));
+        let before = self.cache.sync();
+        let known = matches!(before, Sync::Live | Sync::Stale(..));
         if let WatchError::Denied { verb, message, .. } = error
             && (!known || self.refusals > DOUBTED)
         {
-            warn!(kind, %error, "not permitted");
+            if matches!(before, Sync::Denied(_)) {
+                debug!(kind, %error, "still not permitted");
+            } else {
+                warn!(kind, %error, "not permitted");
+            }
             let say = Say::new("E-NOPERM").with("kind", kind).with("verb", *verb);
             let resource = match K::KIND.group() {
                 "" => K::KIND.resource().to_owned(),
@@ -325,7 +330,7 @@ impl<K: Decode> Watch<K> {
         }
         debug!(kind, %error, ?pause, "watch is down");
         let now = jiff::Timestamp::now();
-        let since: Millis = match self.cache.sync() {
+        let since: Millis = match before {
             Sync::Stale(since, _) => since,
             Sync::Loading(_) | Sync::Live | Sync::Denied(_) | Sync::Off => now.as_millisecond(),
         };

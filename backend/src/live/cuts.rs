@@ -123,10 +123,10 @@ fn skip<K: Printer>(cuts: &[Cut<K>], down: &[bool], start: usize) -> (Vec<usize>
     let mut high: Vec<usize> = cuts.iter().map(|cut| cut.rows.len()).collect();
     let (mut before, mut turn) = (0, 0_usize);
     while start - before > NEAR {
-        // Any row that may still be on either side; the multiplier spreads the turns evenly.
+        // Any row that may still be on either side; the multiplier, a prime, spreads the turns.
         let left: usize = low.iter().zip(&high).map(|(low, high)| high - low).sum();
         turn += 1;
-        let mut place = turn.wrapping_mul(0x9E37_79B9_7F4A_7C15_usize) % left.max(1);
+        let mut place = turn.wrapping_mul(2_654_435_761) % left.max(1);
         let pivot = cuts.iter().zip(low.iter().zip(&high)).enumerate().find_map(|(block, (cut, (low, high)))| {
             let here = high - low;
             if place < here {

@@ -99,8 +99,9 @@ impl Ledger {
         let changed = moment.changed(known.as_ref().map(|known| &known.moment));
         let (mut spaces, before) = known.map(|known| (known.spaces, known.verdicts)).unwrap_or_default();
         let fresh = spread(changed.into_iter().collect(), |space: Arc<str>| {
-            let verdicts = topology.verdicts(&moment.within(&space, &objects.nodes));
-            (space, verdicts)
+            let any = moment.services.within(&space).next().is_some();
+            let verdicts = any.then(|| topology.verdicts(&moment.within(&space, &objects.nodes)));
+            (space, verdicts.unwrap_or_default())
         });
         let mut moved = false;
         for (space, verdicts) in fresh {
@@ -127,7 +128,7 @@ impl Moment {
     fn changed(&self, before: Option<&Self>) -> HashSet<Arc<str>> {
         let mut spaces = HashSet::new();
         match before {
-            Some(before) if (self.nodes.same(&before.nodes) || self.nodes.is_empty()) && self.proxy == before.proxy => {
+            Some(before) if self.same_nodes(before) && self.proxy == before.proxy => {
                 differ(&before.services, &self.services, &mut spaces);
                 differ(&before.slices, &self.slices, &mut spaces);
                 differ(&before.pods, &self.pods, &mut spaces);
@@ -139,6 +140,11 @@ impl Moment {
             None => spaces.extend(self.services.iter().map(|service| Arc::clone(&service.meta.namespace))),
         }
         spaces
+    }
+
+    /// For those who may not see nodes there are none at every moment, in a cache that is made anew each time.
+    fn same_nodes(&self, before: &Self) -> bool {
+        self.nodes.same(&before.nodes) || (self.nodes.is_empty() && before.nodes.is_empty())
     }
 
     /// What of it is in a namespace, and all nodes.

@@ -49,7 +49,7 @@ pub(crate) fn Rail(names: RwSignal<Option<Namespaces>>) -> impl IntoView {
                     let (cpu, memory) = own.own;
                     let (cpu, memory) = (format::both(f64::from(cpu), Metric::Cpu), format::both(f64::from(memory), Metric::Memory));
                     let cost = with(text!("Taffrail itself: {cpu}, {memory}"), &[("cpu", &cpu), ("memory", &memory)]);
-                    view! { {kubelets}<br/>{cost} }
+                    view! { {kubelets.map(|kubelets| view! { {kubelets}<br/> })}{cost} }
                 }))}
             </div>
         </nav>
