@@ -213,6 +213,22 @@ fn a_service_says_how_it_is() {
     says(&cluster(&[(0, 0, vec![true, true], true)]), "S_OK", Level::Good);
     says(&cluster(&[(0, 0, vec![true, false], true)]), "S_PARTIAL", Level::Warn);
     says(&cluster(&[(0, 0, vec![false], true)]), "S_NOTREADY", Level::Bad);
+    // n1 has the first and the third pod, n2 the second.
+    let down = |pods: Vec<bool>, nodes: &[&str]| {
+        let objects = cluster(&[(0, 0, pods, true)]);
+        nodes.iter().for_each(|name| objects.nodes.put(Node { conditions: [].into(), ..node(name) }));
+        objects
+    };
+    let objects = down(vec![true, false, true], &["n2"]);
+    says(&objects, "S_NODEDOWN", Level::Warn);
+    let facts = Facts::of(&objects);
+    let say = &reach::service(&facts, facts.services.get(0).unwrap(), "nftables")[0].say;
+    assert_eq!(["ready", "notready", "count", "nodes"].map(|name| say.arg(name)), ["2", "1", "1", "n2"]);
+    says(&down(vec![true, false, false], &["n2"]), "S_PARTIAL", Level::Warn);
+    says(&down(vec![false, false, false], &["n1", "n2"]), "S_NOTREADY", Level::Bad);
+    let unseen = down(vec![true, false, true], &[]);
+    unseen.nodes.replace(Vec::new());
+    says(&unseen, "S_PARTIAL", Level::Warn);
     let alone = Objects::default();
     alone.services.put(Service { selector: None, ..service("ns", "db", "db") });
     says(&alone, "S_NOSELECTOR", Level::Bad);

@@ -133,6 +133,28 @@ async fn a_node_that_is_not_ready_says_since_when_and_whom_it_takes_along() {
 }
 
 #[tokio::test]
+async fn services_that_miss_endpoints_on_a_node_that_is_down_are_told_with_the_node() {
+    let place = shop().await;
+    let mut ends = slice("shop", "half", &[true, false]);
+    ends["endpoints"][1]["nodeName"] = "n2".into();
+    place.apply(&[node("n2", "Unknown"), ends.clone()]);
+    let page = overview(&place).await;
+    assert_eq!(found(&page.attention, "half"), None);
+    assert_eq!(found(&page.attention, "n2").unwrap().say.arg("services"), "1");
+    assert_eq!(levels(&place).await[0], ("half".into(), Level::Warn));
+    // Who may not see the node is told of the Service.
+    place.house.closed.lock().unwrap().push("nodes");
+    let page = overview(&place).await;
+    assert_eq!(found(&page.attention, "half").unwrap().say.code, "S_PARTIAL");
+    place.house.closed.lock().unwrap().clear();
+    // A node without a word about itself has no item that could tell it.
+    let mut mute = node("n2", "Unknown");
+    mute["status"]["conditions"] = json!([]);
+    place.apply(&[mute]);
+    assert_eq!(found(&overview(&place).await.attention, "half").unwrap().say.code, "S_NODEDOWN");
+}
+
+#[tokio::test]
 async fn a_map_goes_on_with_differences_and_says_what_may_not_be_seen() {
     let place = shop().await;
     let mut socket = place.enter(Vec::new()).await;

@@ -1,4 +1,5 @@
-//! One cause, one item: pods that keep a Deployment from being available are told as the Deployment's own trouble.
+//! One cause, one item: pods that keep a Deployment from being available are told as the Deployment's own trouble,
+//! Services that miss endpoints on nodes that are down as the nodes'.
 
 use crate::cluster::kinds::Pod;
 use hashbrown::{HashMap, HashSet};
@@ -49,4 +50,33 @@ pub(super) fn fold<'a>(
         items.push(item);
     }
     items
+}
+
+/// Counts the Services that miss nothing but endpoints on `nodes` that are not ready in those nodes' items. All others
+/// stay items of their own: also one whose nodes are not all told, or too many to be named.
+pub(super) fn into_nodes(mut nodes: Vec<Attention>, services: Vec<Attention>) -> Vec<Attention> {
+    let told = nodes.iter().enumerate().filter(|(_, item)| item.say.code == "NODE_NOTREADY");
+    let at: HashMap<String, usize> = told.map(|(index, item)| (item.at.name.clone(), index)).collect();
+    let mut counts = vec![0_u32; nodes.len()];
+    let mut own = Vec::new();
+    for service in services {
+        let named = service.say.arg("nodes").split(", ").map(|name| at.get(name).copied());
+        let down = service.say.code == "S_NODEDOWN";
+        let all: Option<Vec<usize>> = down.then(|| named.collect()).flatten();
+        match all.filter(|all| all.len().to_string() == service.say.arg("count")) {
+            Some(all) => {
+                for index in all {
+                    if let Some(count) = counts.get_mut(index) {
+                        *count += 1;
+                    }
+                }
+            }
+            None => own.push(service),
+        }
+    }
+    for (item, count) in nodes.iter_mut().zip(counts).filter(|(_, count)| *count > 0) {
+        item.say = item.say.clone().with("services", count.to_string());
+    }
+    nodes.append(&mut own);
+    nodes
 }

@@ -44,13 +44,14 @@ pub(super) fn overview(shared: &Shared, sight: &Sight, spaces: &[String], now: M
         let pods = runs.iter().flat_map(|run| &run.needing).map(|(pod, found)| (&**pod, item(&**pod, found.clone())));
         let mut attention = fold::fold(pods, unavailable);
         let loads = digest::loads(&runs);
-        attention.extend(needing(&nodes, |node| digest::told(loads.get(&*node.meta.name), findings::of(node))));
-        attention.extend(silent::items(&nodes, &shared.parts.coverage));
-        attention.extend(needing(&services, |service| {
+        let down = needing(&nodes, |node| digest::told(loads.get(&*node.meta.name), findings::of(node)));
+        let failing = needing(&services, |service| {
             let found = told.of(&service.meta).cloned();
             // Endpoints do not say since when they are as they are.
             found.map(|Finding { level, say }| Found { level, say, since: 0 }).into_iter().collect()
-        }));
+        });
+        attention.extend(fold::into_nodes(down, failing));
+        attention.extend(silent::items(&nodes, &shared.parts.coverage));
         attention.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.at.cmp(&b.at)));
         let attention_total = number(attention.len());
         attention.truncate(LISTED);

@@ -164,7 +164,12 @@ fn diagnose(facts: &Facts, path: &Path<'_>) -> Finding {
     let (count, left) = (ready.to_string(), not_ready.to_string());
     match (ready, not_ready) {
         (1.., 0) => return say(Say::new("S_OK").with("ready", count), Level::Good),
-        (1.., _) => return say(Say::new("S_PARTIAL").with("ready", count).with("notready", left), Level::Warn),
+        (1.., _) => {
+            let down = down(facts, path);
+            let (code, nodes) = (if down.is_empty() { "S_PARTIAL" } else { "S_NODEDOWN" }, down.len().to_string());
+            let told = Say::new(code).with("ready", count).with("notready", left).with("count", nodes);
+            return say(told.with("nodes", names(down.into_iter().map(str::to_owned))), Level::Warn);
+        }
         (0, 1..) if fading => return say(Say::new("S_TERMINATING").with("count", left), Level::Warn),
         (0, 1..) => {
             let pods = names(path.targets.iter().map(known_as));
@@ -195,6 +200,14 @@ fn diagnose(facts: &Facts, path: &Path<'_>) -> Finding {
     let listed = pods.iter().any(|pod| pod.ip.is_some() && !matches!(&*pod.phase, "Succeeded" | "Failed"));
     let code = if listed { "S_NOSLICE" } else { "S_NOADDRESS" };
     say(Say::new(code).with("count", some).with("pods", called), Level::Bad)
+}
+
+/// The nodes that are not ready, if all endpoints that are not ready stand on such: then the Service itself is well.
+/// None for those who may not see nodes.
+fn down<'a>(facts: &Facts, path: &Path<'a>) -> BTreeSet<&'a str> {
+    let unready = path.targets.iter().filter(|target| !target.ready);
+    let down = |name: &&str| facts.nodes.find("", name).is_some_and(|node| !node.is_ready());
+    unready.map(|target| target.node.filter(down)).collect::<Option<_>>().unwrap_or_default()
 }
 
 /// The label values of the namespace closest to a selector that matches nothing: text, pods, the first of them.

@@ -101,6 +101,10 @@ pub(super) const SAYS: &[(&str, &str)] = &[
     ("POD_IMAGE", "Image cannot be pulled. Container {container} wants {image}: {message}"),
     ("POD_PENDING", "No node takes this pod. {message}"),
     ("NODE_NOTREADY", "The node is not ready. {reason}: {message}. {count} pods are on it."),
+    (
+        "NODE_NOTREADY+",
+        "The node is not ready. {reason}: {message}. {count} pods are on it; {services} Services miss their endpoints there.",
+    ),
     ("DEPLOY_UNAVAILABLE", "Too few replicas are available. {ready} of {desired} are ready."),
     ("POD_CONFIG", "Configuration missing. Container {container}: {message}"),
     ("POD_FAILED", "Failed. {reason} {message}"),
@@ -137,6 +141,7 @@ pub(super) const SAYS: &[(&str, &str)] = &[
     ),
     ("S_NOTREADY", "Connection refused. {count} pods match, none is ready."),
     ("S_PARTIAL", "Partly ready. {ready} answer, {notready} do not."),
+    ("S_NODEDOWN", "Partly ready. {ready} answer; {notready} are on nodes that are not ready ({count}): {nodes}."),
     ("S_PORTNAME", "Connection refused. No container has a port named {port}."),
     ("S_EXTERNAL", "Leads outside the cluster, to {name}. The proxy does not decide about it."),
     ("S_PENDING", "Waits for an address. The load balancer has not given one yet."),

@@ -116,6 +116,7 @@ pub(crate) fn say(say: &Say) -> String {
     let code = match say.code.as_str() {
         // Nothing was ever heard: there is no time to name.
         "M-SCRAPE" if say.arg("time").is_empty() => "M-SILENT",
+        "NODE_NOTREADY" if !say.arg("services").is_empty() => "NODE_NOTREADY+",
         code => code,
     };
     let Some(template) = template(code) else {
