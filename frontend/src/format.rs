@@ -8,7 +8,8 @@ pub(crate) fn amount(value: f64, metric: Metric) -> (String, &'static str) {
         return ("–".to_owned(), "");
     }
     match metric {
-        Metric::Cpu if value >= 10_000.0 => (format!("{:.1}", value / 1000.0), "cores"),
+        Metric::Cpu if value >= 9_995.0 => (format!("{:.1}", value / 1000.0), "cores"),
+        Metric::Cpu if value >= 999.5 => (format!("{:.2}", value / 1000.0), "cores"),
         Metric::Cpu => (format!("{value:.0}"), "m"),
         Metric::Memory => {
             let mib = value / 1_048_576.0;
@@ -39,6 +40,8 @@ mod tests {
     #[test]
     fn numbers_have_units() {
         assert_eq!(both(148.4, Metric::Cpu), "148 m");
+        assert_eq!(both(999.7, Metric::Cpu), "1.00 cores");
+        assert_eq!(both(8_688.0, Metric::Cpu), "8.69 cores");
         assert_eq!(both(11_400.0, Metric::Cpu), "11.4 cores");
         assert_eq!(both(512.0 * 1_048_576.0, Metric::Memory), "512 MiB");
         assert_eq!(both(f64::NAN, Metric::Cpu), "–");

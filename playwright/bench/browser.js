@@ -154,7 +154,7 @@ async function churn(browser, place, changes) {
     window.seen = new Map();
     const look = () => {
       for (const row of document.querySelectorAll('.rows .tr')) {
-        const name = row.textContent.match(/probe-\d+/)?.[0];
+        const name = row.textContent.match(/probe-\d{4}/)?.[0];
         if (name && !window.seen.has(name)) window.seen.set(name, Date.now());
       }
       requestAnimationFrame(look);

@@ -6,10 +6,9 @@ use crate::kubelet::failure::Failure;
 use crate::kubelet::verify::NodeVerifier;
 use bytes::Bytes;
 use http_body_util::Empty;
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use rustls::crypto::ring::default_provider;
 use rustls_pki_types::ServerName;
 use std::io;
 use std::sync::Arc;
@@ -22,6 +21,10 @@ use tokio::time::{Instant, timeout};
 const CONNECT: Duration = Duration::from_secs(2);
 /// A remembered address is given up for the preferred order after this.
 const REMEMBER: Duration = Duration::from_secs(600);
+/// The least that hyper takes. A connection keeps it between scrapes, and without a bound the size of its last page;
+/// of that, 5,000 would hold hundreds of megabytes.
+const BUFFER: usize = 8 * 1024;
+
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) address: String,
@@ -133,17 +136,17 @@ impl Kubelets {
         if let Some(tls) = client.tls.clone().filter(|_| client.generation == material.generation) {
             return Ok(tls);
         }
-        let provider = default_provider();
+        let provider = Arc::clone(&material.provider);
         let algorithms = provider.signature_verification_algorithms;
         let verifier = NodeVerifier { roots: material.roots.clone(), node: Arc::clone(&target.node), algorithms };
         let unusable = |error: rustls::Error| Failure::Credentials(error.to_string());
-        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(unusable)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
         let mut tls = match &material.identity {
-            Some((chain, key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(unusable)?,
+            Some(identity) => builder.with_client_cert_resolver(Arc::clone(identity) as _),
             None => builder.with_no_client_auth(),
         };
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -160,7 +163,8 @@ async fn open<S>(stream: S) -> Result<SendRequest<Empty<Bytes>>, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+    let (sender, connection) =
+        Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
     // Ends with its sender or its stream. Its error arrives at the request as well.
     tokio::spawn(async move {
         if let Err(error) = connection.await {

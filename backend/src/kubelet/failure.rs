@@ -19,7 +19,7 @@ pub(super) enum Failure {
     /// Nothing of an answer had arrived.
     #[error("the connection broke: {0}")]
     Reset(String),
-    #[error("no complete page within {0:?}")]
+    #[error("no complete page within {:.1} s", .0.as_secs_f64())]
     Timeout(Duration),
     #[error("TLS: {0}")]
     Tls(io::Error),

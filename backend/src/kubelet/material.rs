@@ -4,6 +4,9 @@ use super::client::Kubelets;
 use crate::kubelet::config::{Config, KubeletCredentials, TokenSource};
 use crate::kubelet::failure::Failure;
 use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::default_provider;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::io;
@@ -21,7 +24,9 @@ const TOKEN_AGE: Duration = Duration::from_secs(60);
 pub(super) struct Material {
     /// `None`: plain HTTP or unverified.
     pub(super) roots: Option<Arc<RootCertStore>>,
-    pub(super) identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    pub(super) identity: Option<Arc<SingleCertAndKey>>,
+    /// One for the connections to all nodes.
+    pub(super) provider: Arc<CryptoProvider>,
     pub(super) token: Option<http::HeaderValue>,
     /// The bytes it was made of.
     source: [Option<Vec<u8>>; 3],
@@ -94,11 +99,15 @@ impl Material {
         };
         let certificate = certificate.as_ref().or(credentials.client_cert_pem.as_ref());
         let key = key.as_ref().or(credentials.client_key_pem.as_ref());
+        let provider = default_provider();
         let identity = match (certificate, key) {
-            (Some(certificate), Some(key)) if !config.completely_insecure => Some((
-                CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>().map_err(pem)?,
-                PrivateKeyDer::from_pem_slice(key).map_err(pem)?,
-            )),
+            (Some(certificate), Some(key)) if !config.completely_insecure => {
+                let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>().map_err(pem)?;
+                let key = PrivateKeyDer::from_pem_slice(key).map_err(pem)?;
+                let pair = CertifiedKey::from_der(chain, key, &provider)
+                    .map_err(|error| Failure::Credentials(error.to_string()))?;
+                Some(Arc::new(SingleCertAndKey::from(pair)))
+            }
             _ => None,
         };
         let token = token.map(str::trim).filter(|token| !token.is_empty());
@@ -110,7 +119,7 @@ impl Material {
                 Ok(value)
             })
             .transpose()?;
-        Ok(Self { roots, identity, token, source, generation })
+        Ok(Self { roots, identity, provider: Arc::new(provider), token, source, generation })
     }
 }
 

@@ -180,6 +180,7 @@ fn condition(one: &crate::cluster::kinds::Condition) -> Condition {
         ("True", false) | ("False", true) => Level::Good,
         ("True", true) => Level::Bad,
         ("False", false) => Level::Warn,
+        ("Unknown", false) if &*one.kind == "Ready" => Level::Bad,
         _ => Level::Gone,
     };
     Condition {

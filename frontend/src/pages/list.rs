@@ -2,7 +2,7 @@
 
 use crate::nav::{Nav, Page};
 use crate::parts::mark::class;
-use crate::parts::table::Rows;
+use crate::parts::table::{self, Rows};
 use crate::state::Table;
 use crate::words::{self, plural, text};
 use crate::{browser, link};
@@ -19,7 +19,7 @@ pub(crate) fn List(kind: Kind) -> impl IntoView {
     let nav = expect_context::<Nav>();
     let table = RwSignal::new(Table::default());
     // First visible row and how many fit.
-    let window = RwSignal::new((0_u32, 30_u32));
+    let window = RwSignal::new((0_u32, table::fitting()));
     let typed = RwSignal::new(nav.query("q"));
     let timer = StoredValue::new(None::<TimeoutHandle>);
     let filter = Memo::new(move |_| nav.query("q"));
@@ -28,7 +28,9 @@ pub(crate) fn List(kind: Kind) -> impl IntoView {
     let asked = Memo::new(move |_| {
         let (first, fit) = window.get();
         let start = (first / SPARE * SPARE).saturating_sub(SPARE);
-        (start, (fit + 3 * SPARE).min(60))
+        // Nothing is above the first rows, which are also those that somebody waits for.
+        let spare = if first < SPARE { 2 * SPARE } else { 3 * SPARE };
+        (start, (fit + spare).min(60))
     });
     link::watch(
         move || {

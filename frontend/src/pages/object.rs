@@ -167,7 +167,8 @@ fn Summary(object: Object, charts: Charts) -> impl IntoView {
     let owners = object
         .owners
         .into_iter()
-        .map(|owner| view! { <dt>{text!("Owner")}</dt><dd><Object_ at=owner/></dd> })
+        .enumerate()
+        .map(|(at, owner)| view! { <dt>{(at == 0).then(|| text!("Owner"))}</dt><dd><Object_ at=owner/></dd> })
         .collect_view();
     let facts = object
         .facts
@@ -177,7 +178,7 @@ fn Summary(object: Object, charts: Charts) -> impl IntoView {
         .map(|fact| {
             let value = match fact.value {
                 Value::Text(value) => view! { <span title=value>{value.clone()}</span> }.into_any(),
-                Value::Object(at) => view! { <Object_ at/> }.into_any(),
+                Value::Object(at) => view! { <Object_ lone={at.kind.to_lowercase() != fact.word} at/> }.into_any(),
                 Value::Time(at) => (move || nav.age(at)).into_any(),
                 Value::Cpu(value) => format::both(value, Metric::Cpu).into_any(),
                 Value::Bytes(value) => format::both(value, Metric::Memory).into_any(),
@@ -218,9 +219,14 @@ fn Summary(object: Object, charts: Charts) -> impl IntoView {
 
 /// A link to an object; its name alone for kinds without a page.
 #[component]
-fn Object_(at: Ref) -> impl IntoView {
+fn Object_(
+    at: Ref,
+    /// Whether nothing beside it says of what kind it is.
+    #[prop(default = true)]
+    lone: bool,
+) -> impl IntoView {
     let nav = expect_context::<Nav>();
-    let title = format!("{} {}", at.kind, at.name);
+    let title = if lone { format!("{} {}", at.kind, at.name) } else { at.name.clone() };
     match crate::nav::path_of(&at) {
         Some(path) => view! { <a class="act" href=move || nav.href(&path)>{title}</a> }.into_any(),
         None => title.into_any(),
@@ -267,6 +273,6 @@ fn ReachCard(reach: Reach, namespace: String) -> impl IntoView {
     view! {
         <div class="ctr"><b>{reach.access}" "{reach.port}</b>" "<span class="mono dim">{reach.address}</span>
             <p><State level=reach.level word=reach.verdict/>" "<span class="dim">{reach.rule}</span></p><p class="mid">{words::say(&reach.say)}</p>
-            <div class="events">{backends}{excluded}</div></div>
+            <div class="ends">{backends}{excluded}</div></div>
     }
 }

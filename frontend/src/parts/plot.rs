@@ -120,11 +120,14 @@ pub(crate) fn watch_chart(target: Target, metric: Metric, range: Signal<u32>) ->
 /// Why there is no line.
 fn silence(shown: Option<&Chart>) -> Option<String> {
     let Some(chart) = shown else { return Some(text!("Reading…").to_owned()) };
-    let empty = chart.lines.iter().all(|line| line.values.iter().all(|value| value.is_nan()));
     match &chart.problem {
         Some(say) => Some(words::say(say)),
-        None => empty.then(|| text!("First value after the second kubelet sample.").to_owned()),
+        None => empty(chart).then(|| text!("First value after the second kubelet sample.").to_owned()),
     }
+}
+
+fn empty(chart: &Chart) -> bool {
+    chart.lines.iter().all(|line| line.values.iter().all(|value| value.is_nan()))
 }
 
 /// Charts count in cores, the wire in millicores.
@@ -161,9 +164,15 @@ fn compose(from: &Chart, metric: Metric, size: (f64, f64), only: Option<&str>, f
         color: colors.series(first + at),
         fill: fill && at == 0,
     });
+    let silent = empty(from);
     let rules = from.rules.iter().filter(|rule| mine(&rule.label)).map(|rule| chart::Rule {
         value: rule.value / f64::from(scale),
-        label: word(&rule.word),
+        // What stands in the place of the lines is not written over.
+        label: match word(&rule.word) {
+            _ if silent => String::new(),
+            word if fill => format!("{word} {}", format::both(rule.value, metric)),
+            word => word,
+        },
         color: if rule.word == "limit" { colors.bad } else { colors.quiet },
         dash: true,
     });

@@ -40,7 +40,7 @@ pub(crate) fn Rows(
     let cursor = RwSignal::new(0_u32);
     let height = Memo::new(move |_| {
         nav.redraw.track();
-        if browser::narrow() { 58.0 } else { 30.0 }
+        row_height()
     });
     let columns = Memo::new(move |_| table.with(|table| arranged(&table.columns)));
     let keys = Memo::new(move |_| table.with(|table| table.rows.iter().map(|row| row.key).collect::<Vec<_>>()));
@@ -55,11 +55,10 @@ pub(crate) fn Rows(
             }
         }
     };
-    let fit = move || {
-        let rows = ((browser::size().1 - 160.0) / height.get()).ceil().max(5.0) as u32;
-        window.update(|window| window.1 = rows);
-    };
-    Effect::new(move |_| fit());
+    Effect::new(move |_| {
+        height.track();
+        window.update(|window| window.1 = fitting());
+    });
     // A drawer that is open, by its address or a click, is where the keys go on from.
     Effect::new(move |_| {
         let place = open.with(|open| {
@@ -230,6 +229,15 @@ fn Line(
             {cells}
         </a>
     }
+}
+
+fn row_height() -> f64 {
+    if browser::narrow() { 58.0 } else { 30.0 }
+}
+
+/// How many rows fit the window as it is now.
+pub(crate) fn fitting() -> u32 {
+    ((browser::size().1 - 160.0) / row_height()).ceil().max(5.0) as u32
 }
 
 /// The columns that are shown: kubectl's default ones and a pod's node, with usage before node and age.

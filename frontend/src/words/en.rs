@@ -141,7 +141,7 @@ pub(super) const SAYS: &[(&str, &str)] = &[
     ),
     ("S_NOTREADY", "Connection refused. {count} pods match, none is ready."),
     ("S_PARTIAL", "Partly ready. {ready} answer, {notready} do not."),
-    ("S_NODEDOWN", "Partly ready. {ready} answer; {notready} are on nodes that are not ready ({count}): {nodes}."),
+    ("S_NODEDOWN", "Partly ready. {ready} answer, {notready} do not: their nodes are not ready ({count}: {nodes})."),
     ("S_PORTNAME", "Connection refused. No container has a port named {port}."),
     ("S_EXTERNAL", "Leads outside the cluster, to {name}. The proxy does not decide about it."),
     ("S_PENDING", "Waits for an address. The load balancer has not given one yet."),

@@ -103,7 +103,7 @@ pub(super) const SAYS: &[(&str, &str)] = &[
     ("S_NOMATCH", "连接被拒绝。其选择器 {selector} 不匹配任何 Pod。最接近的是 {near}，有 {count} 个 Pod。"),
     ("S_NOTREADY", "连接被拒绝。{count} 个 Pod 匹配，没有一个就绪。"),
     ("S_PARTIAL", "部分就绪。{ready} 个应答，{notready} 个不应答。"),
-    ("S_NODEDOWN", "部分就绪。{ready} 个应答；{notready} 个位于未就绪的节点上（{count} 个）：{nodes}。"),
+    ("S_NODEDOWN", "部分就绪。{ready} 个应答，{notready} 个不应答：所在节点未就绪（{count} 个：{nodes}）。"),
     ("S_PORTNAME", "连接被拒绝。没有容器有名为 {port} 的端口。"),
     ("S_EXTERNAL", "通向集群之外的 {name}。代理不作判定。"),
     ("S_PENDING", "等待地址。负载均衡器尚未分配。"),
