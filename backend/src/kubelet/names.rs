@@ -24,8 +24,9 @@ pub struct Names {
     pod_ids: HashMap<(Arc<str>, Arc<str>), u32, RandomState>,
     containers: Vec<Container>,
     pods: Vec<Pod>,
-    /// Containers of this page, in order of appearance.
-    seen: Vec<u32>,
+    /// Containers of this page and their values, in order of appearance. Given back with the page: of 5,000 nodes one at
+    /// a time needs them.
+    seen: Vec<(u32, Draft)>,
     page: u64,
 }
 
@@ -33,9 +34,9 @@ pub struct Names {
 struct Container {
     name: Arc<str>,
     pod: u32,
-    /// The page `point` is of.
+    /// The page `seen` is a place of.
     page: u64,
-    point: Draft,
+    seen: u32,
 }
 
 #[derive(Debug)]
@@ -75,7 +76,7 @@ impl Names {
 
     pub(super) fn begin(&mut self) {
         self.page += 1;
-        self.seen.clear();
+        self.seen = Vec::with_capacity(self.containers.len());
     }
 
     /// Reads the labels at the front of `bytes`: which container, and what follows.
@@ -112,9 +113,8 @@ impl Names {
     pub(super) fn point(&mut self, slot: u32) -> Option<&mut Draft> {
         let container = self.containers.get_mut(slot as usize)?;
         if container.page != self.page {
-            container.page = self.page;
-            container.point = Draft::default();
-            self.seen.push(slot);
+            (container.page, container.seen) = (self.page, self.seen.len() as u32);
+            self.seen.push((slot, Draft::default()));
             if let Some(pod) = self.pods.get_mut(container.pod as usize) {
                 if pod.page != self.page {
                     (pod.page, pod.count) = (self.page, 0);
@@ -122,14 +122,16 @@ impl Names {
                 pod.count += 1;
             }
         }
-        Some(&mut container.point)
+        self.seen.get_mut(container.seen as usize).map(|(_, draft)| draft)
     }
 
     /// The pods of the page, in order of appearance.
     pub(super) fn finish(&mut self, asked: Millis) -> Vec<PodPoints> {
         let mut list: Vec<PodPoints> = Vec::with_capacity(self.seen.len());
-        for slot in &self.seen {
-            let Some(container) = self.containers.get(*slot as usize) else { continue };
+        let seen = std::mem::take(&mut self.seen);
+        let count = seen.len();
+        for (slot, draft) in seen {
+            let Some(container) = self.containers.get(slot as usize) else { continue };
             let Some(pod) = self.pods.get_mut(container.pod as usize) else { continue };
             if pod.count > 0 {
                 pod.index = list.len();
@@ -140,14 +142,14 @@ impl Names {
                 });
                 pod.count = 0;
             }
-            let Draft { cpu, cpu_at, memory, memory_at, swap, started } = container.point;
+            let Draft { cpu, cpu_at, memory, memory_at, swap, started } = draft;
             let at = cpu_at.or(memory_at).unwrap_or(asked);
             let name = Arc::clone(&container.name);
             if let Some(points) = list.get_mut(pod.index) {
                 points.containers.push(ContainerPoint { name, at, cpu, memory, swap, started });
             }
         }
-        if self.containers.len() > self.seen.len() * 2 + SPARE || self.raw.len() > self.seen.len() * 8 + SPARE {
+        if self.containers.len() > count * 2 + SPARE || self.raw.len() > count * 8 + SPARE {
             *self = Self { page: self.page, ..Self::default() };
         }
         list
@@ -163,7 +165,7 @@ impl Names {
         });
         let containers = &mut self.containers;
         *self.ids.entry((pod, Arc::from(container))).or_insert_with_key(|(_, name)| {
-            containers.push(Container { name: Arc::clone(name), pod, page: 0, point: Draft::default() });
+            containers.push(Container { name: Arc::clone(name), pod, page: 0, seen: 0 });
             (containers.len() - 1) as u32
         })
     }
