@@ -47,6 +47,11 @@ async fn an_administrator_reads_scales_applies_and_deletes() {
     );
     assert_eq!(pods.lines().count(), 161, "{pods}");
     assert!(kubectl.ok("get nodes").await.contains("NotReady"));
+    assert!(!pods.contains("node-1"), "{pods}");
+    let wide = kubectl.ok("get pods -A -o wide").await;
+    assert!(wide.contains("NODE") && wide.contains("node-1"), "{wide}");
+    let services = kubectl.ok("get services -n orders -o wide").await;
+    assert!(services.contains("80/TCP") && services.contains("app=cart"), "{services}");
     kubectl.ok("scale -n orders deployment/cart --replicas=4").await;
     kubectl.ok("wait -n orders deployment/cart --for=jsonpath={.status.readyReplicas}=4 --timeout=60s").await;
     kubectl.ok("set image -n orders deployment/cart cart=registry.example/orders/cart:5").await;

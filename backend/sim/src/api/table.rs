@@ -37,8 +37,9 @@ fn metadata(value: &Value) -> Value {
 }
 
 pub(crate) fn table(kind: Kind, rows: &[Value], version: &str, continues: &str) -> Value {
-    let column = |name: &str| json!({"name": name, "type": "string", "format": if name == "Name" { "name" } else { "" }, "description": name, "priority": 0});
-    let columns: Vec<Value> = names(kind).iter().map(|name| column(name)).collect();
+    let column = |name: &str, priority: u8| json!({"name": name, "type": "string", "format": if name == "Name" { "name" } else { "" }, "description": name, "priority": priority});
+    let plain = names(kind).iter().map(|name| column(name, 0));
+    let columns: Vec<Value> = plain.chain(wide(kind).iter().map(|name| column(name, 1))).collect();
     let mut meta = json!({"resourceVersion": version});
     if !continues.is_empty() {
         meta["continue"] = json!(continues);
@@ -52,9 +53,19 @@ fn names(kind: Kind) -> &'static [&'static str] {
         Kind::Node => &["Name", "Status", "Roles", "Age", "Version"],
         Kind::Deployment => &["Name", "Ready", "Up-to-date", "Available", "Age"],
         Kind::ReplicaSet => &["Name", "Desired", "Current", "Ready", "Age"],
-        Kind::Service => &["Name", "Type", "Cluster-IP", "Age"],
+        Kind::Service => &["Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age"],
         Kind::Event => &["Last Seen", "Type", "Reason", "Object", "Message"],
         _ => &["Name", "Age"],
+    }
+}
+
+/// What `-o wide` adds.
+fn wide(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Pod => &["IP", "Node"],
+        Kind::Node => &["Internal-IP", "OS-Image", "Kernel-Version", "Container-Runtime"],
+        Kind::Service => &["Selector"],
+        _ => &[],
     }
 }
 
@@ -67,7 +78,8 @@ pub(crate) fn row(object: &Object, now: i64) -> Value {
     let cells = match object.kind {
         Kind::Pod => {
             let (ready, total, restarts, status) = pod(&value);
-            json!([name, format!("{ready}/{total}"), status, restarts.to_string(), age])
+            let ready = format!("{ready}/{total}");
+            json!([name, ready, status, restarts.to_string(), age, text("/status/podIP"), text("/spec/nodeName")])
         }
         Kind::Node => {
             let ready = object.value()["status"]["conditions"]
@@ -79,7 +91,20 @@ pub(crate) fn row(object: &Object, now: i64) -> Value {
             if value["spec"]["unschedulable"] == true {
                 status.push_str(",SchedulingDisabled");
             }
-            json!([name, status, "<none>", age, text("/status/nodeInfo/kubeletVersion")])
+            let addresses = value["status"]["addresses"].as_array().into_iter().flatten();
+            let internal = addresses.filter(|one| one["type"] == "InternalIP").find_map(|one| one["address"].as_str());
+            let info = |name: &str| text(&format!("/status/nodeInfo/{name}"));
+            json!([
+                name,
+                status,
+                "<none>",
+                age,
+                info("kubeletVersion"),
+                internal.unwrap_or("<none>"),
+                info("osImage"),
+                info("kernelVersion"),
+                info("containerRuntimeVersion")
+            ])
         }
         Kind::Deployment => json!([
             name,
@@ -91,7 +116,7 @@ pub(crate) fn row(object: &Object, now: i64) -> Value {
         Kind::ReplicaSet => {
             json!([name, number("/spec/replicas"), number("/status/replicas"), number("/status/readyReplicas"), age])
         }
-        Kind::Service => json!([name, text("/spec/type"), text("/spec/clusterIP"), age]),
+        Kind::Service => service(&value, name, &age),
         Kind::Event => {
             let seen = self::age(value["lastTimestamp"].as_str(), now);
             let about = format!("{}/{}", text("/involvedObject/kind").to_lowercase(), text("/involvedObject/name"));
@@ -100,6 +125,25 @@ pub(crate) fn row(object: &Object, now: i64) -> Value {
         _ => json!([name, age]),
     };
     json!({"cells": cells, "object": metadata(&value)})
+}
+
+fn service(value: &Value, name: &str, age: &str) -> Value {
+    let text = |value: &Value| value.as_str().unwrap_or("<none>").to_owned();
+    let each = |list: &Value, of: &dyn Fn(&Value) -> String| {
+        let all: Vec<String> = list.as_array().into_iter().flatten().map(of).collect();
+        if all.is_empty() { "<none>".to_owned() } else { all.join(",") }
+    };
+    let port = |port: &Value| {
+        let node = port["nodePort"].as_u64().map(|node| format!(":{node}")).unwrap_or_default();
+        format!("{}{node}/{}", port["port"], port["protocol"].as_str().unwrap_or("TCP"))
+    };
+    let spec = &value["spec"];
+    let given = each(&value["status"]["loadBalancer"]["ingress"], &|one| text(&one["ip"]));
+    let given = if spec["type"] == "LoadBalancer" && given == "<none>" { "<pending>".to_owned() } else { given };
+    let labels = spec["selector"].as_object().into_iter().flatten();
+    let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={}", text(value))).collect();
+    let selector = if labels.is_empty() { "<none>".to_owned() } else { labels.join(",") };
+    json!([name, text(&spec["type"]), text(&spec["clusterIP"]), given, each(&spec["ports"], &port), age, selector])
 }
 
 fn pod(value: &Value) -> (usize, usize, u64, String) {
