@@ -2,6 +2,7 @@
 
 use chart::IntoDrawingArea as _;
 use chart::{Rgb, Scene};
+use std::cell::RefCell;
 use wasm_bindgen::JsCast as _;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
@@ -22,8 +23,21 @@ impl Colors {
     }
 }
 
+thread_local! {
+    /// Of the theme that was asked for last: reading a dozen tokens takes longer than drawing a line.
+    static KNOWN: RefCell<Option<(String, Colors)>> = const { RefCell::new(None) };
+}
+
 /// As the page's theme has them now.
 pub(crate) fn colors() -> Colors {
+    let theme = super::theme();
+    KNOWN.with_borrow_mut(|known| match known {
+        Some((of, colors)) if *of == theme => colors.clone(),
+        _ => known.insert((theme, read())).1.clone(),
+    })
+}
+
+fn read() -> Colors {
     let style = leptos::prelude::document()
         .document_element()
         .and_then(|root| leptos::prelude::window().get_computed_style(&root).ok().flatten());
