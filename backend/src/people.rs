@@ -105,7 +105,7 @@ impl Topology for Traffic {
         let services = facts.services.iter().filter(|service| &*service.kind != "ExternalName");
         let worst = services.filter_map(|service| {
             let ports = service.ports.iter().map(|slot| reach::port(&facts, service, slot, &mode).0);
-            let found = ports.max_by_key(|found| found.level).filter(|found| found.level >= Level::Warn)?;
+            let found = ports.max_by_key(reach::Finding::weight).filter(|found| found.level >= Level::Warn)?;
             Some((service.meta.id, Finding { level: found.level, say: found.say }))
         });
         worst.collect()

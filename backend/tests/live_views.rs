@@ -130,6 +130,10 @@ async fn a_node_that_is_not_ready_says_since_when_and_whom_it_takes_along() {
     let since = "2026-11-25T10:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond();
     assert_eq!(node.since, since);
     assert_eq!((node.say.arg("count"), node.say.arg("pods")), ("1", "bank/till"));
+    let mut socket = place.enter(Vec::new()).await;
+    let view = View::Object { kind: Kind::Node, namespace: String::new(), name: "n2".into() };
+    let Server::Object { object: Some(object), .. } = open(&mut socket, 1, view).await else { panic!() };
+    assert_eq!((object.conditions[0].kind.as_str(), object.conditions[0].level), ("Ready", Level::Bad));
 }
 
 #[tokio::test]
@@ -147,6 +151,25 @@ async fn services_that_miss_endpoints_on_a_node_that_is_down_are_told_with_the_n
     let page = overview(&place).await;
     assert_eq!(found(&page.attention, "half").unwrap().say.code, "S_PARTIAL");
     place.house.closed.lock().unwrap().clear();
+    // A port that fails for another reason is not the node's: of two that are equally bad, it is told.
+    let mut two = service("shop", "half", "web");
+    two["spec"]["ports"] = json!([
+        {"name": "a", "port": 80, "targetPort": 8080, "protocol": "TCP"},
+        {"name": "b", "port": 81, "targetPort": 8081, "protocol": "TCP"},
+    ]);
+    let port = |ends: &Value, at: &str| {
+        let (mut ends, number) = (ends.clone(), if at == "a" { 8080 } else { 8081 });
+        ends["metadata"]["name"] = format!("half-{at}").into();
+        ends["metadata"]["uid"] = ends["metadata"]["name"].clone();
+        ends["ports"] = json!([{"name": at, "port": number, "protocol": "TCP"}]);
+        ends
+    };
+    let other = slice("shop", "half", &[true, false]);
+    place.apply(&[two.clone(), port(&other, "a"), port(&ends, "b")]);
+    assert_eq!(found(&overview(&place).await.attention, "half").unwrap().say.code, "S_PARTIAL");
+    place.apply(&[two, port(&ends, "a"), port(&other, "b")]);
+    assert_eq!(found(&overview(&place).await.attention, "half").unwrap().say.code, "S_PARTIAL");
+    place.apply(&[service("shop", "half", "web"), ends]);
     // A node without a word about itself has no item that could tell it.
     let mut mute = node("n2", "Unknown");
     mute["status"]["conditions"] = json!([]);

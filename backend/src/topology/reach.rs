@@ -22,6 +22,14 @@ pub struct Finding {
     pub near: Option<Arc<Pod>>,
 }
 
+impl Finding {
+    /// Which of a Service's findings is told: the worst, and of equals one that no node explains.
+    #[must_use]
+    pub fn weight(&self) -> (Level, bool) {
+        (self.level, self.say.code != "S_NODEDOWN")
+    }
+}
+
 /// What happens to a pod that dials the Service, by port and access.
 #[must_use]
 pub fn service(facts: &Facts, service: &Service, mode: &str) -> Vec<Reach> {
@@ -40,7 +48,7 @@ pub fn port(facts: &Facts, service: &Service, slot: &ServicePort, mode: &str) ->
         let path = facts.path(service, slot, family);
         let found = diagnose(facts, &path);
         all.extend(accesses(facts, &path, &found, mode));
-        if finding.as_ref().is_none_or(|known| found.level > known.level) {
+        if finding.as_ref().is_none_or(|known| found.weight() > known.weight()) {
             finding = Some(found);
         }
     }
@@ -166,9 +174,13 @@ fn diagnose(facts: &Facts, path: &Path<'_>) -> Finding {
         (1.., 0) => return say(Say::new("S_OK").with("ready", count), Level::Good),
         (1.., _) => {
             let down = down(facts, path);
-            let (code, nodes) = (if down.is_empty() { "S_PARTIAL" } else { "S_NODEDOWN" }, down.len().to_string());
-            let told = Say::new(code).with("ready", count).with("notready", left).with("count", nodes);
-            return say(told.with("nodes", names(down.into_iter().map(str::to_owned))), Level::Warn);
+            let told = |code: &str| Say::new(code).with("ready", count).with("notready", left);
+            if down.is_empty() {
+                return say(told("S_PARTIAL"), Level::Warn);
+            }
+            let nodes = down.len().to_string();
+            let called = names(down.into_iter().map(str::to_owned));
+            return say(told("S_NODEDOWN").with("count", nodes).with("nodes", called), Level::Warn);
         }
         (0, 1..) if fading => return say(Say::new("S_TERMINATING").with("count", left), Level::Warn),
         (0, 1..) => {

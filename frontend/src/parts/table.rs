@@ -56,7 +56,7 @@ pub(crate) fn Rows(
         }
     };
     Effect::new(move |_| {
-        height.track();
+        nav.redraw.track();
         window.update(|window| window.1 = fitting());
     });
     // A drawer that is open, by its address or a click, is where the keys go on from.
