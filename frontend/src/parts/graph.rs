@@ -195,7 +195,7 @@ fn paint(pen: &Pen, map: &Map, selected: Option<Key>, (dx, dy, zoom): (f64, f64,
     for lane in &map.lanes {
         let top = TOP + f64::from(lane.row) * ROW;
         if !lane.namespace.is_empty() {
-            pen.area(&rect(8.0, top - 6.0, 940.0, f64::from(lane.rows) * ROW - 4.0), "--deck", 0.55);
+            pen.area(&rect(8.0, top - 4.0, 940.0, f64::from(lane.rows) * ROW - 2.0), "--deck", 0.55);
             pen.text(&lane.namespace, place(16.0, top + 4.0), "--ink-3", ("550", size(11.0)), "start");
         }
     }
