@@ -1,5 +1,6 @@
-//! plotters on a 2D canvas. It never measures text through the document and sets a style only when it differs from
-//! the last one: those two are what a redraw would otherwise spend its time on.
+//! plotters on a 2D canvas. It never measures text through the document, sets a style only when it differs from the
+//! last one, and strokes paths of one style that follow each other at once, as the dashes of a rule do: those are what
+//! a redraw would otherwise spend its time on.
 
 use plotters_backend::text_anchor::{HPos, VPos};
 use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind};
@@ -26,6 +27,8 @@ pub struct Canvas {
     /// CSS pixels.
     size: (u32, u32),
     stroke: Option<(Ink, u32)>,
+    /// Whether the canvas' path has lines that are not stroked yet.
+    open: bool,
     fill: Option<Ink>,
     font: String,
     anchor: Option<(&'static str, &'static str)>,
@@ -47,12 +50,13 @@ impl Canvas {
         context.set_transform(ratio, 0.0, 0.0, ratio, 0.0, 0.0).map_err(|error| refused(&error))?;
         context.clear_rect(0.0, 0.0, f64::from(size.0), f64::from(size.1));
         context.set_line_join("round");
-        Ok(Self { context, size, stroke: None, fill: None, font: String::new(), anchor: None })
+        Ok(Self { context, size, stroke: None, open: false, fill: None, font: String::new(), anchor: None })
     }
 
     fn stroke_with<S: BackendStyle>(&mut self, style: &S) {
         let wanted = (ink(style.color()), style.stroke_width());
         if self.stroke != Some(wanted) {
+            self.close();
             self.context.set_stroke_style_str(&css(style.color()));
             self.context.set_line_width(f64::from(wanted.1));
             self.stroke = Some(wanted);
@@ -60,14 +64,21 @@ impl Canvas {
     }
 
     fn fill_with(&mut self, color: BackendColor) {
+        self.close();
         if self.fill != Some(ink(color)) {
             self.context.set_fill_style_str(&css(color));
             self.fill = Some(ink(color));
         }
     }
 
+    /// Strokes what was traced: before the path or the style is another one, and at the end.
+    fn close(&mut self) {
+        if std::mem::take(&mut self.open) {
+            self.context.stroke();
+        }
+    }
+
     fn trace(&self, points: impl IntoIterator<Item = BackendCoord>, shift: f64) {
-        self.context.begin_path();
         for (index, (x, y)) in points.into_iter().enumerate() {
             let (x, y) = (f64::from(x) + shift, f64::from(y) + shift);
             if index == 0 { self.context.move_to(x, y) } else { self.context.line_to(x, y) }
@@ -87,6 +98,7 @@ impl DrawingBackend for Canvas {
     }
 
     fn present(&mut self) -> Drawn {
+        self.close();
         Ok(())
     }
 
@@ -108,6 +120,7 @@ impl DrawingBackend for Canvas {
             self.context.fill_rect(x, y, width, height);
         } else {
             self.stroke_with(style);
+            self.close();
             self.context.stroke_rect(x, y, width, height);
         }
         Ok(())
@@ -117,13 +130,16 @@ impl DrawingBackend for Canvas {
         self.stroke_with(style);
         // A stroke of odd width is sharp only between two rows of pixels.
         let shift = if style.stroke_width() % 2 == 1 { 0.5 } else { 0.0 };
+        if !std::mem::replace(&mut self.open, true) {
+            self.context.begin_path();
+        }
         self.trace(path, shift);
-        self.context.stroke();
         Ok(())
     }
 
     fn draw_circle<S: BackendStyle>(&mut self, at: BackendCoord, radius: u32, style: &S, fill: bool) -> Drawn {
         let (x, y) = (f64::from(at.0), f64::from(at.1));
+        self.close();
         self.context.begin_path();
         let turn = std::f64::consts::TAU;
         self.context
@@ -141,6 +157,7 @@ impl DrawingBackend for Canvas {
 
     fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, points: I, style: &S) -> Drawn {
         self.fill_with(style.color());
+        self.context.begin_path();
         self.trace(points, 0.0);
         self.context.close_path();
         self.context.fill();

@@ -49,7 +49,8 @@ pub fn draw<DB: DrawingBackend>(root: &DrawingArea<DB, Shift>, scene: &Scene) ->
         line(root, series, scene.step, &plot)?;
     }
     rules(root, scene, &plot)?;
-    marks(root, scene, &plot)
+    marks(root, scene, &plot)?;
+    root.present()
 }
 
 /// Draws the lines alone over the whole area: a sparkline.
@@ -71,7 +72,8 @@ pub fn spark<DB: DrawingBackend>(root: &DrawingArea<DB, Shift>, scene: &Scene) -
         to: scene.to.max(scene.from + 1.0),
         peak: if highest > 0.0 { highest } else { 1.0 },
     };
-    scene.series.iter().try_for_each(|series| line(root, series, scene.step, &plot))
+    scene.series.iter().try_for_each(|series| line(root, series, scene.step, &plot))?;
+    root.present()
 }
 
 fn highest(scene: &Scene) -> f64 {
