@@ -4,10 +4,11 @@ use crate::config::Serve;
 use crate::http::cert::{self, Serving};
 use crate::http::origin::OriginConfig;
 use crate::http::{assets, proxies, router, tls};
+use crate::notices::Notices;
 use crate::planes::{Plane, Planes, stopped};
 use crate::session::login::Login;
 use crate::session::{self, Gate, Sessions};
-use crate::{account, cluster, history, kubelet, live, metrics_api, people, telemetry, topology};
+use crate::{account, aggregation, cluster, history, kubelet, live, metrics_api, people, telemetry, topology};
 use anyhow::Context as _;
 use futures::future::BoxFuture;
 use std::any::Any;
@@ -27,8 +28,6 @@ const DRAIN: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, Default)]
 pub struct Served {
     pub secure: Option<SocketAddr>,
-    /// What verifies the certificate of `secure`, PEM.
-    pub secure_ca: String,
     pub ui: Option<SocketAddr>,
     pub plain: Option<SocketAddr>,
 }
@@ -112,16 +111,17 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
     let planes = Planes::start()?;
     // Every port is taken here, so that a missing one is an error before anything was read. Nothing is accepted yet.
     let ports = Ports::bind(flags, &extra, &planes)?;
-    let serving = match (&flags.tls_cert_file, &flags.tls_private_key_file) {
-        (Some(certificate), Some(key)) => Serving::from_files(certificate, key).map_err(|error| {
-            let (error, certificate, key) = (anyhow::Error::from(error), certificate.display(), key.display());
-            anyhow::anyhow!(
-                "--tls-cert-file {certificate}, --tls-private-key-file {key}: {error:#}; give PEM files of one pair that our user can read, or neither flag for a self-signed certificate"
-            )
-        })?,
-        _ => Serving::self_signed(&names(flags))?,
-    };
+    let files = files(flags)?;
     let account = planes.state.block_on(account::read(flags.kubeconfig.as_deref()))?;
+    let notices = Notices::default();
+    let (serving, registrar) = match files {
+        Some(serving) => (serving, None),
+        None => {
+            let config = aggregation_config(flags, &account);
+            let (serving, registrar) = aggregation::build(config, account.client.clone(), notices)?;
+            (serving, Some(registrar))
+        }
+    };
 
     let people = ports.ui.is_some() || ports.plain.is_some();
     let kinds = if people { Kind::ALL.to_vec() } else { vec![Kind::Node, Kind::Pod] };
@@ -147,9 +147,12 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
         drop(keeper);
     }
     planes.instrument.spawn("certificate", |stop| serving.clone().run(stopped(stop)));
+    if let Some(registrar) = registrar.filter(|_| ports.secure.is_some()) {
+        planes.instrument.spawn("aggregation", |stop| registrar.run(stopped(stop)));
+    }
     planes.state.spawn("cluster", |stop| watches.run(stopped(stop)));
 
-    let served = ports.served(&serving);
+    let served = ports.served();
     if let Some(listener) = ports.secure {
         let config = metrics_api::Config {
             resolution: flags.metric_resolution,
@@ -256,9 +259,9 @@ impl Ports {
         Ok(Self { secure, ui, plain })
     }
 
-    fn served(&self, serving: &Serving) -> Served {
+    fn served(&self) -> Served {
         let at = |listener: &Option<TcpListener>| listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        Served { secure: at(&self.secure), secure_ca: serving.ca_pem(), ui: at(&self.ui), plain: at(&self.plain) }
+        Served { secure: at(&self.secure), ui: at(&self.ui), plain: at(&self.plain) }
     }
 }
 
@@ -273,14 +276,24 @@ fn remedy(error: &std::io::Error) -> &'static str {
     }
 }
 
-/// Names of the self-signed certificate.
-fn names(flags: &Serve) -> Vec<String> {
-    let mut names: Vec<String> =
-        ["localhost", "127.0.0.1", "::1", "taffrail", "taffrail.taffrail.svc"].map(str::to_owned).to_vec();
-    if !flags.bind_address.is_unspecified() {
-        names.push(flags.bind_address.to_string());
-    }
-    names
+/// The certificate of files, where there is one.
+fn files(flags: &Serve) -> anyhow::Result<Option<Serving>> {
+    let (Some(certificate), Some(key)) = (&flags.tls_cert_file, &flags.tls_private_key_file) else { return Ok(None) };
+    let serving = Serving::from_files(certificate, key).map_err(|error| {
+        let (error, certificate, key) = (anyhow::Error::from(error), certificate.display(), key.display());
+        anyhow::anyhow!(
+            "--tls-cert-file {certificate}, --tls-private-key-file {key}: {error:#}; give PEM files of one pair that our user can read, or neither flag for a certificate by our own authority"
+        )
+    })?;
+    Ok(Some(serving))
+}
+
+fn aggregation_config(flags: &Serve, account: &account::Account) -> aggregation::Config {
+    let own = account.config.default_namespace.clone();
+    let service = (flags.service_namespace.clone().unwrap_or(own), flags.service_name.clone());
+    let names = aggregation::names(&service, flags.bind_address, &account.config.cluster_url);
+    let (secret, manage) = (flags.serving_ca_secret.clone(), flags.manage_apiservices);
+    aggregation::Config { secret, service, manage, names }
 }
 
 fn kubelet_config(flags: &Serve) -> anyhow::Result<kubelet::Config> {

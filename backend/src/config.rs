@@ -39,12 +39,24 @@ pub struct Serve {
     /// Plain HTTP for the application, on loopback only unless --insecure-login; 0 switches it off
     #[arg(long, default_value_t = 0)]
     pub ui_http_port: u16,
-    /// Serving certificate; without it a self-signed one is made
+    /// Serving certificate; without it one by our own authority
     #[arg(long, requires = "tls_private_key_file")]
     pub tls_cert_file: Option<PathBuf>,
     /// Its private key
     #[arg(long, requires = "tls_cert_file")]
     pub tls_private_key_file: Option<PathBuf>,
+    /// Keep caBundle of our APIServices right
+    #[arg(long, num_args = 0..=1, default_value_t = true, default_missing_value = "true", require_equals = true)]
+    pub manage_apiservices: bool,
+    /// Secret of our own namespace that shares the serving CA between replicas
+    #[arg(long, default_value = "taffrail-serving-ca")]
+    pub serving_ca_secret: String,
+    /// Our Service: the name in the serving certificate, and what makes an APIService ours
+    #[arg(long, default_value = "taffrail")]
+    pub service_name: String,
+    /// Its namespace; without it our own
+    #[arg(long)]
+    pub service_namespace: Option<String>,
     /// Prefix an Ingress does not strip
     #[arg(long, default_value = "")]
     pub base_path: String,

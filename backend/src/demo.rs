@@ -53,10 +53,7 @@ pub fn run(flags: &Demo, stop: impl Future<Output = ()> + Send + 'static) -> any
             past: Some(Box::new(move |pages| Box::pin(past(simulated, resolution, pages)))),
             serving: Box::new(move |served: &app::Served| {
                 if let Some(secure) = served.secure {
-                    // Without it the product serves all the same; only `kubectl top` goes without.
-                    if let Err(error) = cluster.aggregate(secure, &served.secure_ca) {
-                        tracing::warn!(%error, "kubectl top will not work");
-                    }
+                    cluster.aggregate(secure);
                 }
                 hint.print(served);
                 Box::new(cluster)
@@ -100,6 +97,7 @@ fn serve(folder: &Path, flags: &Demo) -> Serve {
     serve.kubeconfig = Some(folder.join("taffrail.kubeconfig"));
     serve.bind_address = std::net::Ipv4Addr::LOCALHOST.into();
     serve.cluster_name = Some("demo".to_owned());
+    serve.service_namespace = Some("kube-system".to_owned());
     serve.kubelet_preferred_address_types = vec!["InternalIP".to_owned()];
     serve.kubelet_use_node_status_port = true;
     serve.metric_resolution = flags.metric_resolution;

@@ -2,6 +2,7 @@
 //! [`metrics_api`], [`live`] and the rest; nothing below calls up. [`app`] is the only module that knows every part.
 
 pub mod account;
+pub mod aggregation;
 pub mod app;
 pub mod cluster;
 pub mod config;
@@ -11,6 +12,7 @@ pub mod http;
 pub mod kubelet;
 pub mod live;
 pub mod metrics_api;
+pub mod notices;
 pub mod people;
 pub mod planes;
 pub mod printers;

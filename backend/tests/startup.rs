@@ -95,7 +95,7 @@ async fn a_serving_certificate_that_cannot_be_used_is_named() {
         let (certificate, key) =
             (format!("--tls-cert-file={}", text(certificate)), format!("--tls-private-key-file={}", text(key)));
         let ended = taffrail(&["serve", "--secure-port=0", "--ui-port=0", &listening(), &certificate, &key]).await;
-        ended.check(1, &[&["--tls-cert-file", "self-signed"], &words[..]].concat());
+        ended.check(1, &[&["--tls-cert-file", "by our own authority"], &words[..]].concat());
     }
     let alone = taffrail(&["serve", "--tls-cert-file=x"]).await;
     assert_eq!(alone.code, Some(64));

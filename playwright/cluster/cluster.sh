@@ -53,7 +53,6 @@ pki() {
   signed kubelet-client ca /O=system:masters/CN=kube-apiserver-kubelet-client clientAuth
   signed front-proxy fp /CN=front-proxy-client clientAuth
   signed node ca /O=system:nodes/CN=system:node:node-a serverAuth,clientAuth "DNS:node-a,IP:$NODE_IP"
-  signed addon ca /CN=taffrail serverAuth "DNS:taffrail-metrics.taffrail.svc,DNS:localhost,IP:127.0.0.1,IP:$NODE_IP"
   openssl genrsa -out "$P/sa.key" 2048 2>/dev/null; openssl rsa -in "$P/sa.key" -pubout -out "$P/sa.pub" 2>/dev/null
   printf '%s\n' 'admin-token,root,u0,"system:masters"' 'viewer-token,viewer,u1,"viewers"' 'nobody-token,nobody,u2' 'team-token,tess,u3' > "$P/tokens.csv"
   for who in admin kcm sched proxy dns node; do kubeconfig "$who" > "$P/$who.kubeconfig"; done

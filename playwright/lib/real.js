@@ -16,11 +16,11 @@ export const root = `https://${address}:8443/`;
 /** The application over plain HTTP. */
 export const plain = '127.0.0.1:18080';
 
-/** A scrape every 10 s, and the harness's certificate where there is one. */
+/** A scrape every 10 s, and the harness's Service where there is one: its APIServices trust whom we write into them. */
 export const serve = [
   'serve', `--kubeconfig=${dir}/taffrail.kubeconfig`, `--bind-address=${address}`, '--kubelet-preferred-address-types=InternalIP', '--cluster-name=real',
   `--ui-http-port=${plain.split(':')[1]}`, '--metric-resolution=10s', '--kubelet-request-timeout=9s',
-  ...(harness ? [`--tls-cert-file=${dir}/pki/addon.crt`, `--tls-private-key-file=${dir}/pki/addon.key`] : []),
+  ...(harness ? ['--service-name=taffrail-metrics', '--service-namespace=taffrail'] : ['--manage-apiservices=false']),
 ];
 
 /** Pods that start and end change the interfaces of the namespace, and the browser then drops what it was loading. */

@@ -1,4 +1,4 @@
-//! Serving certificates: from files that may be replaced while we run, or made at start.
+//! Serving certificates: from files that may be replaced while we run, or issued by our own authority.
 //!
 //! A pair that cannot be read or does not fit together never replaces one that works. Client certificates are asked
 //! for without naming authorities (a stale list would make the aggregator send nothing) and only their possession is
@@ -33,9 +33,9 @@ pub enum CertError {
     /// Key and certificate are of two pairs, or of a kind that TLS cannot use.
     #[error("certificate and key do not fit: {0}")]
     Pair(#[from] rustls::Error),
-    /// The names for a self-signed certificate cannot be put into one.
+    /// Our own authority cannot issue one for the names it should have.
     #[error("cannot make a certificate: {0}")]
-    Make(#[from] rcgen::Error),
+    Make(#[from] crate::aggregation::AuthorityError),
 }
 
 /// A serving certificate that can be exchanged under open listeners. Cheap to clone.
@@ -61,30 +61,29 @@ impl Serving {
         Ok(Self::new(pair, Some((certificate.into(), key.into()))))
     }
 
-    /// Makes an ECDSA P-256 pair for names and addresses; the key never leaves memory.
+    /// A pair that was just issued, PEM.
     ///
     /// # Errors
-    /// [`CertError::Make`] when a name is no DNS name or address.
-    pub fn self_signed(names: &[String]) -> Result<Self, CertError> {
-        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-        let mut params = rcgen::CertificateParams::new(names.to_vec())?;
-        params.distinguished_name.push(rcgen::DnType::CommonName, "taffrail");
-        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
-        let certificate = params.self_signed(&key)?;
-        Ok(Self::new(certified(certificate.pem().as_bytes(), key.serialize_pem().as_bytes())?, None))
+    /// [`CertError`] when the pair is none.
+    pub fn issued(certificate: &str, key: &str) -> Result<Self, CertError> {
+        Ok(Self::new(certified(certificate.as_bytes(), key.as_bytes())?, None))
     }
 
     fn new(pair: CertifiedKey, files: Option<(PathBuf, PathBuf)>) -> Self {
         Self { current: Arc::new(Current { key: ArcSwap::from_pointee(pair) }), files }
     }
 
-    /// The leaf that is served now.
-    #[must_use]
-    /// The leaf as PEM: for a self-signed certificate that is what verifies it.
-    pub fn ca_pem(&self) -> String {
-        self.leaf().map(|leaf| pem(&leaf)).unwrap_or_default()
+    /// Exchanges the pair under open listeners: connections that are open keep theirs.
+    ///
+    /// # Errors
+    /// [`CertError`] when the pair is none; the old one stays.
+    pub fn replace(&self, certificate: &str, key: &str) -> Result<(), CertError> {
+        self.current.key.store(Arc::new(certified(certificate.as_bytes(), key.as_bytes())?));
+        Ok(())
     }
 
+    /// The leaf that is served now.
+    #[must_use]
     pub fn leaf(&self) -> Option<CertificateDer<'static>> {
         self.current.key.load().cert.first().map(|der| der.clone().into_owned())
     }
@@ -227,8 +226,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_self_signed_pair_serves_both_protocols() {
-        let serving = Serving::self_signed(&["localhost".into(), "127.0.0.1".into()]).unwrap();
+    fn an_issued_pair_serves_both_protocols() {
+        let now = std::time::SystemTime::now();
+        let authority = crate::aggregation::Authority::new(now).unwrap();
+        let leaf = authority.issue(&["localhost".into(), "127.0.0.1".into()], now).unwrap();
+        let serving = Serving::issued(&leaf.certificate, &leaf.key).unwrap();
         let config = server_config(&serving, true).unwrap();
         assert_eq!(config.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
         assert!(serving.leaf().is_some());

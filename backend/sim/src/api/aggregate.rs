@@ -1,13 +1,18 @@
-//! The aggregation layer for `metrics.k8s.io`: requests go on with the front proxy's certificate and the user's name.
+//! The aggregation layer for `metrics.k8s.io`: requests go on with the front proxy's certificate and the user's name, to
+//! who is verified by the APIService's `caBundle` of that moment.
 
 use crate::Shared;
 use crate::access::User;
+use crate::kinds::Kind;
 use crate::serve::Body;
 use crate::status::Status;
+use base64::Engine as _;
 use http::{HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use parking_lot::RwLock;
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -17,24 +22,55 @@ use tokio_rustls::TlsConnector;
 #[derive(Clone, Debug)]
 pub(crate) struct Aggregated {
     pub(crate) address: SocketAddr,
-    pub(crate) tls: Arc<rustls::ClientConfig>,
+    tls: Arc<RwLock<Verified>>,
+}
+
+/// The `caBundle` that was used last, and what was made of it.
+type Verified = Option<(String, Arc<rustls::ClientConfig>)>;
+
+// === impl Aggregated ===
+
+impl Aggregated {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self { address, tls: Arc::default() }
+    }
+
+    /// How the server is verified: by what the APIService of the path's version says now.
+    fn tls(&self, shared: &Shared, path: &str) -> Result<Arc<rustls::ClientConfig>, Box<dyn Error + Send + Sync>> {
+        let version = path.split('/').nth(3).unwrap_or_default();
+        let name = format!("{}.metrics.k8s.io", if version == "v1" { "v1" } else { "v1beta1" });
+        let service = shared.store.get(Kind::APIService, "", &name).ok_or("there is no APIService")?;
+        let service = service.value();
+        let bundle = service.pointer("/spec/caBundle").and_then(serde_json::Value::as_str).unwrap_or_default();
+        if let Some((known, tls)) = &*self.tls.read()
+            && known == bundle
+        {
+            return Ok(Arc::clone(tls));
+        }
+        let pem = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(bundle)?)?;
+        let tls = crate::pki::client(&shared.front_proxy.client, &pem)?;
+        *self.tls.write() = Some((bundle.to_owned(), Arc::clone(&tls)));
+        Ok(tls)
+    }
 }
 
 pub(crate) async fn proxy(shared: &Shared, user: &User, request: Request<Incoming>) -> Result<Response<Body>, Status> {
     let Some(to) = shared.aggregated.read().clone() else { return Err(Status::no_such_path()) };
-    send(&to, user, request)
+    send(shared, &to, user, request)
         .await
         .map_err(|error| Status::new(503, "ServiceUnavailable", format!("error trying to reach service: {error}")))
 }
 
 async fn send(
+    shared: &Shared,
     to: &Aggregated,
     user: &User,
     mut request: Request<Incoming>,
-) -> Result<Response<Body>, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Response<Body>, Box<dyn Error + Send + Sync>> {
     let stream = TcpStream::connect(to.address).await?;
-    let name = rustls_pki_types::ServerName::IpAddress(to.address.ip().into());
-    let stream = TlsConnector::from(Arc::clone(&to.tls)).connect(name, stream).await?;
+    let name = rustls_pki_types::ServerName::try_from("taffrail.kube-system.svc")?;
+    let tls = to.tls(shared, request.uri().path())?;
+    let stream = TlsConnector::from(tls).connect(name, stream).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // Ends with the exchange: the sender is dropped below and the body's end closes it.
     tokio::spawn(async move {

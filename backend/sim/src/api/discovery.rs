@@ -22,7 +22,14 @@ pub(crate) fn document(shared: &Shared, path: &str) -> Option<Value> {
                 groups.push(listed(group, version));
             }
             if shared.aggregated.read().is_some() {
-                groups.push(listed("metrics.k8s.io", "v1beta1"));
+                groups.push(json!({
+                    "name": "metrics.k8s.io",
+                    "versions": [
+                        {"groupVersion": "metrics.k8s.io/v1", "version": "v1"},
+                        {"groupVersion": "metrics.k8s.io/v1beta1", "version": "v1beta1"},
+                    ],
+                    "preferredVersion": {"groupVersion": "metrics.k8s.io/v1", "version": "v1"},
+                }));
             }
             Some(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
         }

@@ -62,9 +62,10 @@ impl Seeder<'_> {
         role(
             "taffrail",
             json!([
-                {"apiGroups": [""], "resources": ["nodes", "namespaces", "pods", "services", "events", "secrets", "serviceaccounts", "persistentvolumeclaims", "persistentvolumes", "limitranges", "resourcequotas"], "verbs": read},
+                {"apiGroups": [""], "resources": ["nodes", "namespaces", "pods", "services", "events", "serviceaccounts", "persistentvolumeclaims", "persistentvolumes", "limitranges", "resourcequotas"], "verbs": read},
                 {"apiGroups": [""], "resources": ["nodes/metrics", "nodes/stats"], "verbs": ["get"]},
-                {"apiGroups": ["apps", "batch", "autoscaling", "policy", "discovery.k8s.io", "networking.k8s.io", "storage.k8s.io", "coordination.k8s.io", "apiregistration.k8s.io", "rbac.authorization.k8s.io"], "resources": ["*"], "verbs": read},
+                {"apiGroups": ["apps", "batch", "autoscaling", "policy", "discovery.k8s.io", "networking.k8s.io", "storage.k8s.io", "coordination.k8s.io", "rbac.authorization.k8s.io"], "resources": ["*"], "verbs": read},
+                {"apiGroups": ["apiregistration.k8s.io"], "resources": ["apiservices"], "resourceNames": ["v1.metrics.k8s.io", "v1beta1.metrics.k8s.io"], "verbs": ["get", "list", "watch", "patch"]},
                 {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
                 {"apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]},
             ]),
@@ -85,18 +86,24 @@ impl Seeder<'_> {
         bind(Kind::RoleBinding, "media", "edit", user("narrow"));
         let account = json!({"kind": "ServiceAccount", "name": "taffrail", "namespace": "kube-system"});
         bind(Kind::ClusterRoleBinding, "", "taffrail", account.clone());
-        // ConfigMaps by name alone, as the real cluster and our manifests have it.
-        for (role, names, verbs) in [
-            ("extension-apiserver-authentication-reader", json!(["extension-apiserver-authentication"]), read),
-            ("taffrail:proxy-mode", json!(["kube-proxy", "kube-proxy-config"]), json!(["get"])),
+        // By name alone, as the real cluster and our manifests have it.
+        for (role, resource, names, verbs) in [
+            (
+                "extension-apiserver-authentication-reader",
+                "configmaps",
+                json!(["extension-apiserver-authentication"]),
+                read,
+            ),
+            ("taffrail:proxy-mode", "configmaps", json!(["kube-proxy", "kube-proxy-config"]), json!(["get"])),
+            ("taffrail:serving-ca", "secrets", json!(["taffrail-serving-ca"]), json!(["get", "update"])),
         ] {
-            let rules =
-                json!([{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": names, "verbs": verbs}]);
+            let rules = json!([{"apiGroups": [""], "resources": [resource], "resourceNames": names, "verbs": verbs}]);
             self.put(Kind::Role, "kube-system", role, 60, json!({"rules": rules}));
             let reference = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role});
             let binding = json!({"roleRef": reference, "subjects": [account]});
             self.put(Kind::RoleBinding, "kube-system", &format!("{role}-taffrail"), 60, binding);
         }
+        self.put(Kind::Secret, "kube-system", "taffrail-serving-ca", 30, json!({"type": "Opaque"}));
         self.put(Kind::ServiceAccount, "kube-system", "taffrail", 30, json!({}));
         self.put(
             Kind::ConfigMap,

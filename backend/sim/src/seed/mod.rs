@@ -47,18 +47,18 @@ pub(crate) fn fill(shared: &Shared, config: &Config, ports: &[u16], ca_pem: &str
     seeder.services();
 }
 
-/// The APIService of `metrics.k8s.io`, once it is aggregated.
-pub(crate) fn register_metrics(shared: &Shared, ca_pem: &str) {
-    use base64::Engine as _;
-    let bundle = base64::engine::general_purpose::STANDARD.encode(ca_pem);
-    let name = "v1beta1.metrics.k8s.io";
-    shared.store.delete(Kind::APIService, "", name);
+/// The APIServices of `metrics.k8s.io`, once it is aggregated; whom to trust is for their owner to write.
+pub(crate) fn register_metrics(shared: &Shared) {
     let seeder = Seeder { shared, now: shared.clock.now() };
-    seeder.put(Kind::APIService, "", name, 0, json!({
-        "spec": {"group": "metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100, "caBundle": bundle,
-            "service": {"namespace": "kube-system", "name": "taffrail", "port": 443}},
-        "status": {"conditions": [{"type": "Available", "status": "True", "reason": "Passed", "message": "all checks passed", "lastTransitionTime": rfc3339(seeder.now)}]},
-    }));
+    for (version, priority) in [("v1", 200), ("v1beta1", 100)] {
+        let name = format!("{version}.metrics.k8s.io");
+        shared.store.delete(Kind::APIService, "", &name);
+        seeder.put(Kind::APIService, "", &name, 0, json!({
+            "spec": {"group": "metrics.k8s.io", "version": version, "groupPriorityMinimum": 100, "versionPriority": priority,
+                "service": {"namespace": "kube-system", "name": "taffrail", "port": 443}},
+            "status": {"conditions": [{"type": "Available", "status": "True", "reason": "Passed", "message": "all checks passed", "lastTransitionTime": rfc3339(seeder.now)}]},
+        }));
+    }
 }
 
 struct Seeder<'a> {
