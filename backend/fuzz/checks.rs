@@ -1,5 +1,7 @@
 //! What must hold for any bytes. The fuzz targets and the ordinary test `backend/tests/fuzz.rs` run the same checks.
 
+use backend::encoding::{Indent, accept};
+use backend::kubelet::selector::LabelSelector;
 use backend::kubelet::{Names, parse};
 use series::codec::{decode, encode};
 use std::sync::Arc;
@@ -24,4 +26,18 @@ pub(crate) fn codec(bytes: &[u8]) {
     let mut back = Vec::new();
     assert_eq!(decode(&column, values.len(), &mut back), Some([].as_slice()), "an encoded column is not read whole");
     assert_eq!(values, back, "a column came back different");
+}
+
+/// What a client sends in a header or a query: read without a panic, and what is chosen is one of what there is.
+pub(crate) fn request(text: &str) {
+    if accept::choose(text).is_some() {
+        assert!(accept::known(text), "chosen, but nothing of it is known");
+    }
+    let _ = (accept::plain(text), accept::groups(text));
+    if let Ok(selector) = LabelSelector::parse(text) {
+        let _ = selector.matches(&[(Arc::from("a"), Arc::from("b"))]);
+    }
+    let mut lines = Vec::new();
+    Indent::default().push(text.as_bytes(), &mut lines);
+    assert!(lines.len() <= 2 * (text.len() + 1).pow(2), "indentation grows beyond what brackets explain");
 }

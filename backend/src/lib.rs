@@ -7,6 +7,7 @@ pub mod app;
 pub mod cluster;
 pub mod config;
 pub mod demo;
+pub mod encoding;
 pub mod history;
 pub mod http;
 pub mod kubelet;

@@ -94,3 +94,23 @@ fn any_bytes_keep_the_codecs_promises() {
         checks::codec(&near);
     }
 }
+
+#[test]
+fn any_header_keeps_the_promises_of_negotiation() {
+    const HEADERS: [&str; 5] = [
+        "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json",
+        "application/vnd.kubernetes.protobuf, */*;q=0.5",
+        "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+        "app in (a, b),tier notin (c),!d,e!=f,g>1",
+        "{\"kind\":\"Status\",\"details\":{\"causes\":[]},\"message\":\"a \\\"b\\\"\"}",
+    ];
+    let mut noise = Noise(23);
+    for round in 0..3000 {
+        let mut text = HEADERS[round % HEADERS.len()].as_bytes().to_vec();
+        for _ in 0..=noise.below(6) {
+            noise.changed(&mut text);
+        }
+        checks::request(&String::from_utf8_lossy(&text));
+        checks::request(&String::from_utf8_lossy(&noise.bytes(200)));
+    }
+}

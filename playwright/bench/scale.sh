@@ -59,17 +59,22 @@ millicores() {
 }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN {if (a > 0) printf "%.1f", b / a; else printf "?"}'; }
 
+# lists NAME TIMES: how long answers take.
+lists() { (cd "$(dirname "$0")" && node lists.js "$1" 19443 "$dir/kubeconfig.admin" "$2"); }
+
 # instrument NAME NODES PODS_PER_NODE SECONDS BUDGETS: the instrument plane, and the peer beside the same cluster.
 instrument() {
   local cpu memory their_cpu their_memory
   cluster "$2" "$3"
   ours --secure-port=19443 --ui-port=0
   cpu=$(millicores "$4") memory=$(resident)
+  lists "ours, $1" 100
   end
   echo "bench: instrument plane, $1: $memory MiB, $cpu millicores over $4 s ($5)"
   if [ -x "$peer" ]; then
     theirs
     their_cpu=$(millicores "$4") their_memory=$(resident)
+    lists "metrics-server, $1" 100
     end
     echo "bench: metrics-server, $1: $their_memory MiB, $their_cpu millicores over $4 s: $(ratio "$memory" "$their_memory") times the memory, $(ratio "$cpu" "$their_cpu") times the CPU"
   fi
@@ -84,6 +89,8 @@ cluster 5000 30
 ours --secure-port=19443 --ui-port=0
 cpu=$(millicores 60)
 echo "bench: instrument plane, 5,000 nodes, 150,000 pods, no history: $(resident) MiB (budget 600), $cpu millicores with the start (0.6 s a round of 15 s: 40)"
+lists 'ours, 5,000 nodes, 150,000 pods (budget of protobuf 500 ms)' 20
+echo "bench: instrument plane after these lists: $(resident) MiB"
 stop
 
 ready=http://127.0.0.1:19080/readyz

@@ -93,7 +93,6 @@ async fn review(client: kube::Client, spec: SubjectAccessReviewSpec) -> Result<V
 }
 
 fn forbidden(user: &User, asks: &Asks, reason: &str) -> Status {
-    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let (user, verb) = (&user.name, &asks.verb);
     let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let Some(resource) = &asks.resource else {
@@ -118,6 +117,10 @@ fn forbidden(user: &User, asks: &Asks, reason: &str) -> Status {
     }
 }
 
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
 fn failed(uri: &str, error: &str) -> Status {
-    Status::new(500, "", format!("Internal Server Error: \"{uri}\": {error}"))
+    Status::bare(500, format!("Internal Server Error: \"{}\": {error}", escaped(uri)))
 }

@@ -1,14 +1,15 @@
 //! `metrics.k8s.io` v1 and v1beta1 behind the API aggregator: discovery, nodes and pods, health.
 //!
 //! Every request is authenticated, then authorized, then routed: who may not ask learns nothing of what is there. The
-//! front proxy's headers are known on this listener alone. Answers are JSON; they are made from [`Latest`] and the
-//! caches and wait for nothing else.
+//! front proxy's headers are known on this listener alone. Answers are JSON, YAML or protobuf; they are made from [`Latest`]
+//! and the caches and wait for nothing else.
 
 mod authn;
 mod authz;
-mod body;
+mod discovery;
 mod health;
-mod quantity;
+mod lists;
+mod openapi;
 mod request;
 mod reviews;
 mod routes;
@@ -27,13 +28,15 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::header::CACHE_CONTROL;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue};
-use request::{Asks, Query};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use request::{Asks, Query, Wish};
+use routes::Long;
 use status::Status;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tower_http::compression::{CompressionLayer, CompressionLevel};
 
 pub use trust::Follower;
 
@@ -83,7 +86,7 @@ struct Api {
     coverage: Coverage,
     authenticator: Authenticator,
     authorizer: Authorizer,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     was_ready: std::sync::atomic::AtomicBool,
 }
 
@@ -100,14 +103,16 @@ pub fn build(
     let api = Api {
         authenticator: Authenticator::new(client, trust, config.token_cache),
         authorizer,
-        places: Semaphore::new(config.max_requests_inflight),
+        places: Arc::new(Semaphore::new(config.max_requests_inflight)),
         was_ready: std::sync::atomic::AtomicBool::new(false),
         config,
         latest,
         objects,
         coverage,
     };
-    (Router::new().fallback(answer).with_state(Arc::new(api)), follower)
+    let worth = |_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions| extensions.get::<Long>().is_some();
+    let compression = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth);
+    (Router::new().fallback(answer).layer(compression).with_state(Arc::new(api)), follower)
 }
 
 /// Serves until `stop` resolves. `tls` must ask for client certificates, or the front proxy stays a stranger.
@@ -125,10 +130,13 @@ async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
     let (request, _) = request.into_parts();
     let audit = HeaderName::from_static("audit-id");
     let id = request.headers.get(&audit).cloned().or_else(random_id);
-    let answer = tokio::time::timeout(api.config.request_timeout, Box::pin(api.answer(&request))).await;
+    let query = Query::parse(request.uri.query());
+    let wish = Wish::of(&request.headers, &query);
+    let answer = tokio::time::timeout(api.config.request_timeout, Box::pin(api.answer(&request, &query, &wish))).await;
     let late =
         || Status::new(504, "Timeout", "Timeout: request did not complete within the allotted timeout").with(&[]);
-    let mut response = answer.unwrap_or_else(|_| Err(late())).unwrap_or_else(Response::from);
+    let response = answer.unwrap_or_else(|_| Err(late()));
+    let mut response = response.unwrap_or_else(|status| status.response(wish.media(), wish.pretty));
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
     if let Some(id) = id {
@@ -138,18 +146,16 @@ async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
 }
 
 impl Api {
-    async fn answer(&self, request: &Parts) -> Result<Response, Status> {
+    async fn answer(&self, request: &Parts, query: &Query, wish: &Wish<'_>) -> Result<Response, Status> {
         let user = self.authenticator.who(&request.headers, request.extensions.get::<tls::Peer>()).await?;
-        let place = self.places.try_acquire();
-        if place.is_err() && !user.is_master() {
-            let text = "Too many requests, please try again later.";
-            return Err(Status::new(429, "TooManyRequests", text));
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        if place.is_none() && !user.is_master() {
+            return Err(Status::bare(429, "Too many requests, please try again later."));
         }
-        let query = Query::parse(request.uri.query());
-        let asks = Asks::of(&request.method, request.uri.path(), &query);
+        let asks = Asks::of(&request.method, request.uri.path(), query);
         let uri = request.uri.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or_default();
         self.authorizer.check(&user, &asks, uri).await?;
-        self.route(&request.method, &request.headers, &asks, &query)
+        self.route(request, (&asks, query, wish), place).await
     }
 
     fn is_filled(&self) -> bool {

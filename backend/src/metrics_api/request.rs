@@ -1,6 +1,10 @@
 //! What a request asks for, before anybody decides whether it may.
 
 use super::status::Status;
+use crate::encoding::Media;
+use crate::encoding::accept;
+use http::HeaderMap;
+use http::header::{ACCEPT, USER_AGENT};
 
 /// A request by verb and object, as authorization sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +34,40 @@ pub(super) struct Field {
     value: String,
 }
 
+/// How a client wants to be answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wish<'a> {
+    /// The `Accept` header.
+    pub(super) accept: &'a str,
+    /// JSON for people.
+    pub(super) pretty: bool,
+}
+
 /// The query's parameters, decoded, in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Query(Vec<(String, String)>);
+
+// === impl Wish ===
+
+impl<'a> Wish<'a> {
+    /// Like Kubernetes: `?pretty`, or, without it, a browser or one of the usual tools.
+    pub(super) fn of(headers: &'a HeaderMap, query: &Query) -> Self {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let agent: &str = text(USER_AGENT);
+        let pretty = match query.get("pretty").filter(|wish| !wish.is_empty()) {
+            Some(wish) => matches!(wish, "1" | "t" | "T" | "true" | "True" | "TRUE"),
+            None => ["curl", "Wget", "Mozilla/5.0"].iter().any(|tool| agent.starts_with(tool)),
+        };
+        Self { accept: text(ACCEPT), pretty }
+    }
+
+    /// What an error is written as.
+    pub(super) fn media(&self) -> Media {
+        accept::choose(self.accept).map(|choice| choice.media).unwrap_or_default()
+    }
+}
+
+// === impl Query ===
 
 impl Query {
     pub(super) fn parse(text: Option<&str>) -> Self {

@@ -1,73 +1,101 @@
 //! From an authorized request to its answer.
 
 use super::Api;
-use super::body::{Frame, discovery};
-use super::request::{Asks, Query, Resource};
+use super::discovery::{self, AGGREGATED};
+use super::lists::{LONG, Made, Rows, Source, swapped, swapped_pod};
+use super::openapi;
+use super::request::{Asks, Query, Resource, Wish};
 use super::status::Status;
 use crate::cluster::kinds::{Node, Pod};
+use crate::encoding::accept::{self, Groups};
+use crate::encoding::{Choice, Columns, Include, Indent, Item, Kind, List, Media, Shape};
+use crate::kubelet::Missing;
 use crate::kubelet::selector::LabelSelector;
-use crate::kubelet::{Missing, Served, ServedPod};
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT, VARY, WARNING};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT, VARY, WARNING};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::OwnedSemaphorePermit;
 use wire::Millis;
-
-const PATHS: &str = concat!(
-    r#"{"paths":["/apis","/apis/metrics.k8s.io","/apis/metrics.k8s.io/v1","/apis/metrics.k8s.io/v1beta1","/healthz","#,
-    r#""/livez","/readyz"]}"#,
-    "\n"
-);
 
 /// Of a warning's text, by section 6.
 const WARNING_CHARS: usize = 256;
+const UNACCEPTABLE: &str = concat!(
+    "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, ",
+    "application/vnd.kubernetes.protobuf, application/json;stream=watch, ",
+    "application/vnd.kubernetes.protobuf;stream=watch"
+);
+const ACCEPTED: &str = concat!(
+    "only the following media types are accepted: application/json, application/yaml, ",
+    "application/vnd.kubernetes.protobuf"
+);
+
+/// Says that a body is worth compressing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Long;
+
+/// What a resource was asked for.
+struct Asked<'a> {
+    resource: &'a Resource,
+    list: List,
+    selector: LabelSelector,
+    query: &'a Query,
+}
 
 impl Api {
-    pub(super) fn route(
+    pub(super) async fn route(
         &self,
-        method: &Method,
-        headers: &HeaderMap,
-        asks: &Asks,
-        query: &Query,
+        request: &Parts,
+        (asks, query, wish): (&Asks, &Query, &Wish<'_>),
+        place: Option<OwnedSemaphorePermit>,
     ) -> Result<Response, Status> {
         if let Some(resource) = &asks.resource {
-            return self.resource(method, headers, (resource, &asks.verb), query);
+            return self.resource(request, (resource, &asks.verb), (query, wish), place).await;
         }
-        if method != Method::GET {
+        if request.method != Method::GET {
             return Err(not_allowed());
         }
         let path = match asks.path.as_str() {
             "/" => "/",
             path => path.trim_end_matches('/'),
         };
+        let media = || accept::plain(wish.accept).ok_or_else(|| Status::not_acceptable(ACCEPTED));
+        let document = |bytes: Vec<u8>, media: Media| written(bytes, media, wish.pretty);
         match path {
-            "/" | "" => Ok(json(PATHS.into())),
-            "/apis" => Ok(groups(headers)),
-            "/apis/metrics.k8s.io" => Ok(json(discovery::group())),
-            "/apis/metrics.k8s.io/v1" => Ok(json(discovery::resources("v1"))),
-            "/apis/metrics.k8s.io/v1beta1" => Ok(json(discovery::resources("v1beta1"))),
+            "/" | "" => Ok(paths(StatusCode::OK)),
+            "/apis" => groups(&request.headers, wish),
+            "/apis/metrics.k8s.io" => media().map(|media| document(discovery::group(media), media)),
+            "/apis/metrics.k8s.io/v1" => media().map(|media| document(discovery::resources("v1", media), media)),
+            "/apis/metrics.k8s.io/v1beta1" => {
+                media().map(|media| document(discovery::resources("v1beta1", media), media))
+            }
             path if path.starts_with("/apis/metrics.k8s.io/") => Err(Status::no_resource()),
-            path => Ok(self.health(path, query).unwrap_or_else(|| {
-                let mut response = json(PATHS.into());
-                *response.status_mut() = StatusCode::NOT_FOUND;
-                response
-            })),
+            "/version" => Ok(version()),
+            path => match openapi::document(path) {
+                Some(openapi::Document { text, tag }) => Ok(tagged(text, tag, &request.headers, Media::Json.name())),
+                None => Ok(self.health(path, query).unwrap_or_else(|| paths(StatusCode::NOT_FOUND))),
+            },
         }
     }
 
-    fn resource(
+    async fn resource(
         &self,
-        method: &Method,
-        headers: &HeaderMap,
+        request: &Parts,
         (resource, verb): (&Resource, &str),
-        query: &Query,
+        (query, wish): (&Query, &Wish<'_>),
+        place: Option<OwnedSemaphorePermit>,
     ) -> Result<Response, Status> {
-        if method != Method::GET {
+        if request.method != Method::GET {
             return Err(not_allowed());
         }
+        if !accept::known(wish.accept) {
+            return Err(Status::not_acceptable(UNACCEPTABLE).with(&[]));
+        }
+        let mut choice = accept::choose(wish.accept).ok_or_else(|| Status::not_acceptable(ACCEPTED))?;
+        choice.pretty |= wish.pretty;
         let plural = resource.plural;
         if query.is_watch() {
             let message = format!("watch is not supported on resources of kind \"{plural}.metrics.k8s.io\"");
@@ -77,30 +105,25 @@ impl Api {
         }
         let selector = LabelSelector::parse(query.get("labelSelector").unwrap_or_default())
             .map_err(|error| Status::bad(error.to_string()))?;
-        let fields = query.fields()?;
+        query.fields()?;
         query.check()?;
         if !self.is_filled() {
             return Err(Status::unavailable("Taffrail is still reading nodes and pods; try again in a second"));
         }
         // A list of one name was authorized as such; its path names none.
         let single = resource.name.as_deref().filter(|_| verb == "get");
-        let of_kubectl = headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"kubectl/"));
-        let kind = if plural == "nodes" { "NodeMetrics" } else { "PodMetrics" };
-        let frame = Frame { kind, version: resource.version, now: unix_millis() };
-        let answer = match (plural, single) {
-            ("nodes", Some(name)) => self.node(frame, name),
-            ("nodes", None) => Ok(self.nodes(frame, &|node: &Node| {
-                selector.matches(&node.meta.labels) && fields.iter().all(|field| field.matches("", &node.meta.name))
-            })),
-            (_, Some(name)) => self.pod(frame, &resource.namespace, name),
-            (_, None) => Ok(self.pods(frame, &resource.namespace, &|pod: &Pod| {
-                selector.matches(&pod.meta.labels)
-                    && fields.iter().all(|field| field.matches(&pod.meta.namespace, &pod.meta.name))
-            })),
-        };
-        let (mut response, warning) = match answer {
-            Ok((text, warning)) => (json(text), warning),
-            Err((status, warning)) => (Response::from(status), warning),
+        let kind = if plural == "nodes" { Kind::Node } else { Kind::Pod };
+        fits(choice.shape, kind, single.is_some())?;
+        let include = included(choice, query)?;
+        let list = List::new(kind, resource.version, choice, unix_millis()).table(include, Columns::default());
+        let asked = Asked { resource, list, selector, query };
+        let of_kubectl = request.headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"kubectl/"));
+        let (mut response, warning) = match single {
+            Some(name) => match self.single(asked, name) {
+                Ok(body) => (written(body, choice.media, false), None),
+                Err((status, warning)) => (status.response(wish.media(), wish.pretty), warning),
+            },
+            None => self.list(asked, include, of_kubectl, place).await?,
         };
         if let Some(value) = warning.filter(|_| of_kubectl).and_then(|text| warning_value(&text)) {
             response.headers_mut().insert(WARNING, value);
@@ -108,80 +131,90 @@ impl Api {
         Ok(response)
     }
 
-    fn node(&self, frame: Frame, name: &str) -> Result<(String, Option<String>), (Status, Option<String>)> {
-        let node = self.objects.nodes.get("", name).ok_or_else(|| (Status::no_object("node", "node", name), None))?;
-        if !self.config.node_selector.matches(&node.meta.labels) {
-            let why = format!("node {name} is excluded by --node-selector");
-            return Err((Status::no_metrics("nodemetrics", name), Some(why)));
-        }
-        match self.latest.node(name) {
-            Ok(served) => Ok((frame.single(&frame.node(&node.meta, &self.swap(served))), None)),
-            Err(why) => Err((Status::no_metrics("nodemetrics", name), Some(self.sentence("node", name, &why)))),
-        }
-    }
-
-    fn nodes(&self, frame: Frame, wanted: &dyn Fn(&Node) -> bool) -> (String, Option<String>) {
-        let (mut items, mut gaps, mut first) = (Vec::new(), 0_u32, None);
-        for node in self.objects.nodes.snapshot().iter() {
-            if !wanted(node) || !self.config.node_selector.matches(&node.meta.labels) {
-                continue;
+    fn single(&self, asked: Asked<'_>, name: &str) -> Result<Vec<u8>, (Status, Option<String>)> {
+        let Asked { resource, mut list, .. } = asked;
+        if resource.plural == "nodes" {
+            let node =
+                self.objects.nodes.get("", name).ok_or_else(|| (Status::no_object("node", "node", name), None))?;
+            if !self.config.node_selector.matches(&node.meta.labels) {
+                let why = format!("node {name} is excluded by --node-selector");
+                return Err((Status::no_metrics("nodemetrics", name), Some(why)));
             }
-            match self.latest.node(&node.meta.name) {
-                Ok(served) => items.push(frame.node(&node.meta, &self.swap(served))),
-                Err(why) => {
-                    gaps += 1;
-                    first = first.or_else(|| Some(self.sentence("node", &node.meta.name, &why)));
-                }
-            }
+            let served = self
+                .latest
+                .node(name)
+                .map_err(|why| (Status::no_metrics("nodemetrics", name), Some(self.sentence("node", name, &why))))?;
+            return Ok(list.single(&Item::node(&node.meta, swapped(served, self.config.serve_swap))));
         }
-        let warning = first.map(|first| match gaps {
-            1 => first,
-            gaps => format!("{gaps} nodes have no metrics; {first}"),
-        });
-        (frame.list(&items), warning)
-    }
-
-    fn pod(
-        &self,
-        frame: Frame,
-        namespace: &str,
-        name: &str,
-    ) -> Result<(String, Option<String>), (Status, Option<String>)> {
+        let namespace = &resource.namespace;
         let pod = self.objects.pods.get(namespace, name).filter(|pod| &*pod.phase == "Running");
         let pod = pod.ok_or_else(|| (Status::no_object("pods", "pods", name), None))?;
-        match self.latest.pod(&pod) {
-            Ok(served) => Ok((frame.single(&frame.pod(&pod.meta, &self.swap_pod(served))), None)),
-            Err(why) => {
-                let name = format!("{namespace}/{name}");
-                Err((Status::no_metrics("podmetrics", &name), Some(self.sentence("pod", &name, &why))))
+        let served = self.latest.pod(&pod).map_err(|why| {
+            let name = format!("{namespace}/{name}");
+            (Status::no_metrics("podmetrics", &name), Some(self.sentence("pod", &name, &why)))
+        })?;
+        Ok(list.single(&Item::pod(&pod.meta, &swapped_pod(served, self.config.serve_swap))))
+    }
+
+    async fn list(
+        &self,
+        asked: Asked<'_>,
+        include: Include,
+        of_kubectl: bool,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<(Response, Option<String>), Status> {
+        let Asked { resource, list, selector, query } = asked;
+        let fields = query.fields()?;
+        let (rows, warning) = if resource.plural == "nodes" {
+            let wanted = |node: &&Arc<Node>| {
+                selector.matches(&node.meta.labels)
+                    && self.config.node_selector.matches(&node.meta.labels)
+                    && fields.iter().all(|field| field.matches("", &node.meta.name))
+            };
+            let nodes: Vec<Arc<Node>> = self.objects.nodes.snapshot().iter().filter(wanted).cloned().collect();
+            let warning = if of_kubectl { self.gaps(&nodes) } else { None };
+            (Rows::Nodes(nodes), warning)
+        } else {
+            let wanted = |pod: &&Arc<Pod>| {
+                &*pod.phase == "Running"
+                    && selector.matches(&pod.meta.labels)
+                    && fields.iter().all(|field| field.matches(&pod.meta.namespace, &pod.meta.name))
+            };
+            let all = self.objects.pods.snapshot();
+            let pods = match resource.namespace.as_str() {
+                "" => all.iter().filter(wanted).cloned().collect(),
+                one => all.within(one).filter(wanted).cloned().collect(),
+            };
+            (Rows::Pods(pods), None)
+        };
+        let source = Source { rows, latest: self.latest.clone(), serve_swap: self.config.serve_swap };
+        let media = list.media();
+        let list = match list.shape() {
+            Shape::Table(_) => list.table(include, source.columns().await),
+            _ => list,
+        };
+        let Made { body, long } = source.write(list, place, self.config.request_timeout).await;
+        let mut response = Response::new(body);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media.name()));
+        if long {
+            response.extensions_mut().insert(Long);
+        }
+        Ok((response, warning))
+    }
+
+    /// What a list of nodes lacks, in a sentence.
+    fn gaps(&self, nodes: &[Arc<Node>]) -> Option<String> {
+        let (mut gaps, mut first) = (0_u32, None);
+        for node in nodes {
+            if let Err(why) = self.latest.node(&node.meta.name) {
+                gaps += 1;
+                first = first.or_else(|| Some(self.sentence("node", &node.meta.name, &why)));
             }
         }
-    }
-
-    fn pods(&self, frame: Frame, namespace: &str, wanted: &dyn Fn(&Pod) -> bool) -> (String, Option<String>) {
-        let all = self.objects.pods.snapshot();
-        let asked = |pod: &&Arc<Pod>| &*pod.phase == "Running" && wanted(pod);
-        let running: Vec<Arc<Pod>> = match namespace {
-            "" => all.iter().filter(asked).cloned().collect(),
-            one => all.within(one).filter(asked).cloned().collect(),
-        };
-        let items: Vec<String> = running
-            .iter()
-            .zip(self.latest.pods(&running))
-            .filter_map(|(pod, served)| Some(frame.pod(&pod.meta, &self.swap_pod(served?))))
-            .collect();
-        (frame.list(&items), None)
-    }
-
-    fn swap(&self, served: Served) -> Served {
-        Served { swap: served.swap.filter(|_| self.config.serve_swap), ..served }
-    }
-
-    fn swap_pod(&self, mut served: ServedPod) -> ServedPod {
-        for (_, container) in &mut served.containers {
-            *container = self.swap(*container);
-        }
-        served
+        first.map(|first| match gaps {
+            1 => first,
+            gaps => format!("{gaps} nodes have no metrics; {first}"),
+        })
     }
 
     fn sentence(&self, kind: &str, name: &str, why: &Missing) -> String {
@@ -194,68 +227,119 @@ impl Api {
     }
 }
 
+/// Bare metadata of one object is not that of a list.
+fn fits(shape: Shape, kind: Kind, single: bool) -> Result<(), Status> {
+    let name = kind.name();
+    match (shape, single) {
+        (Shape::Partial(_), false) => Err(Status::not_acceptable(format!(
+            "you requested PartialObjectMetadata, but the requested object is a list (*metrics.{name}List)"
+        ))),
+        (Shape::PartialList(_), true) => Err(Status::not_acceptable(format!(
+            "you requested PartialObjectMetadataList, but the requested object is not a list (*metrics.{name})"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn included(choice: Choice, query: &Query) -> Result<Include, Status> {
+    if !matches!(choice.shape, Shape::Table(_)) {
+        return Ok(Include::default());
+    }
+    match query.get("includeObject").unwrap_or_default() {
+        "" | "Metadata" => Ok(Include::Metadata),
+        "Object" => Ok(Include::Object),
+        "None" => Ok(Include::None),
+        other => Err(Status::bad(format!(
+            "Unable to convert to Table as requested: includeObject: Invalid value: \"{other}\": must be 'Metadata', 'Object', 'None', or empty"
+        ))),
+    }
+}
+
 fn not_allowed() -> Status {
     Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource").with(&[])
 }
 
-fn json(text: String) -> Response {
-    let mut response = Response::new(Body::from(text));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+/// A document that is written already; `pretty` lays JSON out.
+fn written(mut bytes: Vec<u8>, media: Media, pretty: bool) -> Response {
+    if pretty && media == Media::Json {
+        let plain = std::mem::take(&mut bytes);
+        Indent::default().push(&plain, &mut bytes);
+    }
+    let long = bytes.len() > LONG;
+    let mut response = Response::new(Body::from(bytes));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media.name()));
+    if long {
+        response.extensions_mut().insert(Long);
+    }
     response
+}
+
+/// Every path there is: the answer of `/`, and of what is not there.
+fn paths(status: StatusCode) -> Response {
+    const PATHS: [&str; 12] = [
+        "/apis",
+        "/apis/metrics.k8s.io",
+        "/apis/metrics.k8s.io/v1",
+        "/apis/metrics.k8s.io/v1beta1",
+        "/healthz",
+        "/livez",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/openapi/v3/apis/metrics.k8s.io/v1",
+        "/openapi/v3/apis/metrics.k8s.io/v1beta1",
+        "/readyz",
+        "/version",
+    ];
+    let mut response = written(serde_json::json!({ "paths": PATHS }).to_string().into_bytes(), Media::Json, true);
+    *response.status_mut() = status;
+    response
+}
+
+/// `version.Info`. Kubernetes' builders fill in Go's version; there is none here.
+fn version() -> Response {
+    let info = format!(
+        concat!(
+            r#"{{"major":"{}","minor":"{}","gitVersion":"v{}","gitCommit":"","gitTreeState":"","buildDate":"","#,
+            r#""goVersion":"","compiler":"rustc","platform":"{}/{}"}}"#
+        ),
+        env!("CARGO_PKG_VERSION_MAJOR"),
+        env!("CARGO_PKG_VERSION_MINOR"),
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    );
+    written(info.into_bytes(), Media::Json, true)
 }
 
 /// `/apis`: the plain list, or the aggregated document for who asks for it.
-fn groups(headers: &HeaderMap) -> Response {
-    const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    if !prefers_aggregated(accept) {
-        let mut response = json(discovery::groups());
-        response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
-        return response;
-    }
-    let text = discovery::aggregated();
-    let hash: String = Sha256::digest(&text).iter().take(16).map(|byte| format!("{byte:02X}")).collect();
-    let tag = format!("\"{hash}\"");
+fn groups(headers: &HeaderMap, wish: &Wish<'_>) -> Result<Response, Status> {
+    const KIND: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let mut response = match accept::groups(wish.accept).ok_or_else(|| Status::not_acceptable(ACCEPTED))? {
+        Groups::Plain(media) => written(discovery::groups(media), media, wish.pretty),
+        Groups::Aggregated => {
+            let tag = format!("\"{}\"", openapi::digest(&AGGREGATED));
+            let mut response = tagged(&AGGREGATED, &tag, headers, KIND);
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public"));
+            response
+        }
+    };
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    Ok(response)
+}
+
+/// A document that never changes while we run: 304 for who has it.
+fn tagged(text: &str, tag: &str, headers: &HeaderMap, kind: &'static str) -> Response {
     let known = headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let mut response = json(text);
+    let mut response = Response::new(if known { Body::empty() } else { Body::from(text.to_owned()) });
     if known {
-        response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(AGGREGATED));
-    headers.insert(VARY, HeaderValue::from_static("Accept"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Ok(tag) = HeaderValue::from_str(tag) {
         headers.insert(ETAG, tag);
     }
     response
-}
-
-/// Whether the first acceptable clause, by preference, is the aggregated document.
-fn prefers_aggregated(accept: &str) -> bool {
-    let mut clauses: Vec<(f32, bool)> = Vec::new();
-    for clause in accept.split(',') {
-        let mut parts = clause.split(';').map(str::trim);
-        let media = parts.next().unwrap_or_default();
-        let (mut quality, mut group, mut version, mut shape) = (1.0_f32, "", "", "");
-        for (key, value) in parts.filter_map(|part| part.split_once('=')) {
-            match key {
-                "q" => quality = value.parse().unwrap_or(0.0),
-                "g" => group = value,
-                "v" => version = value,
-                "as" => shape = value,
-                _ => {}
-            }
-        }
-        let aggregated = (group, version, shape) == ("apidiscovery.k8s.io", "v2", "APIGroupDiscoveryList");
-        let plain = shape.is_empty();
-        if matches!(media, "application/json" | "*/*" | "application/*") && (aggregated || plain) && quality > 0.0 {
-            clauses.push((quality, aggregated && media == "application/json"));
-        }
-    }
-    clauses.sort_by(|one, other| other.0.total_cmp(&one.0));
-    clauses.first().is_some_and(|(_, aggregated)| *aggregated)
 }
 
 /// A `Warning` header: agent `-`, quoted, bounded.

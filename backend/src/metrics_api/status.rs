@@ -1,6 +1,6 @@
 //! Kubernetes' `Status`: how this API says no.
 
-use super::body::quoted;
+use crate::encoding::{Indent, Media, Message, envelope, quoted, yaml};
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -14,11 +14,18 @@ pub(super) struct Status {
     pub(super) message: String,
     /// The members of `details` in order; `None`: no details at all.
     pub(super) details: Option<Vec<(&'static str, String)>>,
+    /// Kubernetes says it as bare text, in no object.
+    pub(super) bare: bool,
 }
 
 impl Status {
     pub(super) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: None }
+        Self { code, reason, message: message.into(), details: None, bare: false }
+    }
+
+    /// Told as text, whatever the client accepts.
+    pub(super) fn bare(code: u16, message: impl Into<String>) -> Self {
+        Self { bare: true, ..Self::new(code, "", message) }
     }
 
     pub(super) fn with(mut self, details: &[(&'static str, &str)]) -> Self {
@@ -32,6 +39,10 @@ impl Status {
 
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(503, "ServiceUnavailable", message)
+    }
+
+    pub(super) fn not_acceptable(message: impl Into<String>) -> Self {
+        Self::new(406, "NotAcceptable", message)
     }
 
     pub(super) fn no_resource() -> Self {
@@ -52,7 +63,33 @@ impl Status {
         ])
     }
 
-    pub(super) fn text(&self) -> String {
+    /// In the form that was negotiated.
+    pub(super) fn response(&self, media: Media, pretty: bool) -> Response {
+        let (kind, body) = match media {
+            _ if self.bare => ("text/plain; charset=utf-8", format!("{}\n", self.message).into_bytes()),
+            Media::Protobuf => (media.name(), self.protobuf()),
+            Media::Yaml => (media.name(), yaml(self.json().as_bytes()).unwrap_or_else(|_| self.json()).into_bytes()),
+            Media::Json if pretty => {
+                let mut out = Vec::new();
+                Indent::default().push(self.json().as_bytes(), &mut out);
+                (media.name(), out)
+            }
+            Media::Json => (media.name(), self.json().into_bytes()),
+        };
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        if matches!(self.code, 429 | 503) {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.code == 403 || self.bare {
+            headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        }
+        response
+    }
+
+    fn json(&self) -> String {
         let mut text =
             String::from(r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"#);
         text.push_str(&quoted(&self.message));
@@ -68,20 +105,21 @@ impl Status {
         text.push_str(&format!(",\"code\":{}}}\n", self.code));
         text
     }
-}
 
-impl From<Status> for Response {
-    fn from(status: Status) -> Self {
-        let mut response = Self::new(Body::from(status.text()));
-        *response.status_mut() = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if matches!(status.code, 429 | 503) {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    fn protobuf(&self) -> Vec<u8> {
+        let mut status = Message::default().text(2, "Failure").text(3, &self.message).text(4, self.reason);
+        if let Some(details) = &self.details {
+            let number = |key: &str| match key {
+                "name" => 1,
+                "group" => 2,
+                _ => 3,
+            };
+            let details = details.iter().fold(Message::default(), |all, (key, value)| all.text(number(key), value));
+            status = status.message(5, &details);
         }
-        if status.code == 403 {
-            headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-        }
-        response
+        let status = status.number(6, u64::from(self.code));
+        let mut out = envelope("v1", "Status", status.bytes().len());
+        out.extend_from_slice(status.bytes());
+        out
     }
 }
