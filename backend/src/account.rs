@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use std::path::Path;
+use tracing::warn;
 
 /// Client and configuration of our own account.
 #[derive(Clone)]
@@ -22,20 +23,28 @@ impl std::fmt::Debug for Account {
     }
 }
 
+/// `flag` is whose file it is; `insecure` leaves the API server's certificate unverified.
+///
 /// # Errors
 /// When there is neither a kubeconfig nor a service account, or the file makes no sense.
-pub async fn read(kubeconfig: Option<&Path>) -> anyhow::Result<Account> {
+pub async fn read(flag: &str, kubeconfig: Option<&Path>, insecure: bool) -> anyhow::Result<Account> {
     let mut config = match kubeconfig {
         Some(path) => {
-            let file = Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig: reading {}", path.display()))?;
+            let file = Kubeconfig::read_from(path).with_context(|| format!("{flag}: reading {}", path.display()))?;
             kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
                 .await
-                .with_context(|| format!("--kubeconfig: {}", path.display()))?
+                .with_context(|| format!("{flag}: {}", path.display()))?
         }
         None => kube::Config::incluster().context(
             "not in a pod (no service account found): give --kubeconfig, or try `taffrail demo` for a simulated cluster",
         )?,
     };
+    if insecure {
+        warn!(
+            "the API server's certificate is not verified, as an old --source asks for; give a kubeconfig with its authority"
+        );
+        config.accept_invalid_certs = true;
+    }
     // Watches are long and quiet: the loop that reads them has its own idea of silence.
     config.read_timeout = None;
     // The watches answer 429 themselves, with what Retry-After says.

@@ -1,18 +1,17 @@
 //! The wiring: the only file that knows every part and the plane it runs on.
 
-use crate::config::Serve;
-use crate::http::cert::{self, Serving};
+use crate::config::{LoggingFormat, Serve};
 use crate::http::origin::OriginConfig;
-use crate::http::{assets, proxies, router, tls};
+use crate::http::protocols::Protocols;
+use crate::http::{assets, cert, router, tls};
 use crate::notices::Notices;
 use crate::planes::{Plane, Planes, stopped};
-use crate::session::login::Login;
-use crate::session::{self, Gate, Sessions};
-use crate::{account, aggregation, cluster, history, kubelet, live, metrics_api, people, telemetry, topology};
-use anyhow::Context as _;
+use crate::session::{self, Gate};
+use crate::{
+    account, aggregation, cluster, history, kubelet, live, metrics_api, people, settings, telemetry, topology,
+};
 use futures::future::BoxFuture;
 use std::any::Any;
-use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,24 +55,20 @@ impl std::fmt::Debug for Extra {
     }
 }
 
-/// An old argument list, `taffrail --flag…`, is `taffrail serve --flag…`.
-pub fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = given.collect();
-    let bare = arguments.get(1).is_some_and(|first| {
-        let first = first.to_string_lossy();
-        first.starts_with('-') && !["-h", "--help", "-V", "--version"].contains(&first.as_ref())
-    });
-    if bare {
-        arguments.insert(1, "serve".into());
-    }
-    arguments
-}
-
-/// Logs to standard error; `RUST_LOG` chooses, `info` by default.
-pub fn start_logging() {
+/// Logs to standard error. `RUST_LOG` chooses, else `-v`: `info` by default, ours in detail from 4 on, everything from 6.
+pub fn start_logging(verbosity: u8, format: LoggingFormat) {
+    let wanted = match verbosity {
+        0..4 => "info,kube_client=warn,hyper=warn,tower=warn",
+        4..6 => "info,backend=debug,series=debug,kube_client=warn,hyper=warn,tower=warn",
+        _ => "debug,backend=trace,series=trace",
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,kube_client=warn,hyper=warn,tower=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(wanted));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    match format {
+        LoggingFormat::Text => log.init(),
+        LoggingFormat::Json => log.json().init(),
+    }
 }
 
 /// Resolves at the first SIGINT or SIGTERM.
@@ -111,16 +106,29 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
     let planes = Planes::start()?;
     // Every port is taken here, so that a missing one is an error before anything was read. Nothing is accepted yet.
     let ports = Ports::bind(flags, &extra, &planes)?;
-    let files = files(flags)?;
-    let account = planes.state.block_on(account::read(flags.kubeconfig.as_deref()))?;
+    let files = settings::files(flags)?;
+    let protocols = Protocols::of(&flags.serving).map_err(anyhow::Error::msg)?;
+    for warning in &protocols.warnings {
+        warn!("{warning}");
+    }
+    let account =
+        planes.state.block_on(account::read("--kubeconfig", flags.kubeconfig.as_deref(), flags.insecure_api_server))?;
     let notices = Notices::default();
     let (serving, registrar) = match files {
         Some(serving) => (serving, None),
         None => {
-            let config = aggregation_config(flags, &account);
+            let config = settings::aggregation(flags, &account);
             let (serving, registrar) = aggregation::build(config, account.client.clone(), notices)?;
             (serving, Some(registrar))
         }
+    };
+    let serving = settings::named(serving, flags)?;
+    let (draining, is_draining) = watch::channel(false);
+    let delay = flags.serving.shutdown_delay_duration;
+    let stop = async move {
+        stop.await;
+        draining.send_replace(true);
+        tokio::time::sleep(delay).await;
     };
 
     let people = ports.ui.is_some() || ports.plain.is_some();
@@ -131,7 +139,7 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
         history::Config { resolution: u32::try_from(flags.metric_resolution.as_millis()).unwrap_or(u32::MAX) };
     let (pages, keeper, history) = history::build(&history_config, objects.clone());
     let (latest, coverage, focus, scraper) =
-        kubelet::build(kubelet_config(flags)?, objects.clone(), account.kubelet.clone(), pages.clone())?;
+        kubelet::build(settings::kubelet(flags)?, objects.clone(), account.kubelet.clone(), pages.clone())?;
 
     let past = extra.past.take().map(|past| past(pages));
     planes.instrument.spawn("kubelet", |stop| async move {
@@ -154,18 +162,16 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
 
     let served = ports.served();
     if let Some(listener) = ports.secure {
-        let config = metrics_api::Config {
-            resolution: flags.metric_resolution,
-            node_selector: kubelet_config(flags)?.node_selector,
-            ..metrics_api::Config::default()
-        };
-        let client = account.client.clone();
+        let config = settings::metrics_api(flags)?;
+        let (authentication, authorization) = planes.instrument.block_on(settings::reviewers(flags, &account))?;
         let (objects, coverage) = (objects.clone(), coverage.clone());
+        let parts =
+            metrics_api::Parts { authentication, authorization, latest, objects, coverage, draining: is_draining };
         // The reviews' tasks live on the plane that asks.
-        let (routes, authorities) =
-            planes.instrument.block_on(async { metrics_api::build(config, client, latest, objects, coverage) });
+        let built = planes.instrument.block_on(async { metrics_api::build(config, parts) });
+        let (routes, authorities) = built.map_err(anyhow::Error::msg)?;
         planes.instrument.spawn("authorities", |stop| authorities.run(stopped(stop)));
-        let tls = cert::server_config(&serving, true)?;
+        let tls = cert::server_config(&serving, &protocols, true)?;
         planes.instrument.spawn("metrics_api", |stop| tls::serve(listener, Some(tls), routes, stopped(stop)));
     }
     if people {
@@ -175,9 +181,9 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
         let (client, watched) = (account.client.clone(), gate.clone());
         planes.people.spawn("rights", |stop| session::rights::run(client, watched, stopped(stop)));
         // A client spawns its own task: on the plane of those it serves.
-        let sessions = planes.people.block_on(async { sessions(flags, &account, &gate) })?;
-        let origin = OriginConfig { public_urls: flags.public_url.clone(), trusted_proxies: trusted(flags) };
-        let place = place(flags, &account);
+        let sessions = planes.people.block_on(async { settings::sessions(flags, &account, &gate) })?;
+        let origin = OriginConfig { public_urls: flags.public_url.clone(), trusted_proxies: settings::proxies(flags) };
+        let place = settings::place(flags, &account);
         let resolution = history_config.resolution;
         let kubernetes = versions(&planes.people, account.client);
         let links = live::routes(live::Parts {
@@ -205,7 +211,7 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
         });
         planes.people.spawn("sessions", |stop| sessions.run(stopped(stop)));
         if let Some(listener) = ports.ui {
-            let tls = cert::server_config(&serving, false)?;
+            let tls = cert::server_config(&serving, &protocols, false)?;
             let routes = routes.clone();
             planes.people.spawn("ui", |stop| tls::serve(listener, Some(tls), routes, stopped(stop)));
         }
@@ -273,74 +279,6 @@ fn remedy(error: &std::io::Error) -> &'static str {
         ErrorKind::PermissionDenied => "give a port from 1024 on, or the right CAP_NET_BIND_SERVICE",
         ErrorKind::AddrNotAvailable => "--bind-address must be an address of this machine",
         _ => "give another address or port",
-    }
-}
-
-/// The certificate of files, where there is one.
-fn files(flags: &Serve) -> anyhow::Result<Option<Serving>> {
-    let (Some(certificate), Some(key)) = (&flags.tls_cert_file, &flags.tls_private_key_file) else { return Ok(None) };
-    let serving = Serving::from_files(certificate, key).map_err(|error| {
-        let (error, certificate, key) = (anyhow::Error::from(error), certificate.display(), key.display());
-        anyhow::anyhow!(
-            "--tls-cert-file {certificate}, --tls-private-key-file {key}: {error:#}; give PEM files of one pair that our user can read, or neither flag for a certificate by our own authority"
-        )
-    })?;
-    Ok(Some(serving))
-}
-
-fn aggregation_config(flags: &Serve, account: &account::Account) -> aggregation::Config {
-    let own = account.config.default_namespace.clone();
-    let service = (flags.service_namespace.clone().unwrap_or(own), flags.service_name.clone());
-    let names = aggregation::names(&service, flags.bind_address, &account.config.cluster_url);
-    let (secret, manage) = (flags.serving_ca_secret.clone(), flags.manage_apiservices);
-    aggregation::Config { secret, service, manage, names }
-}
-
-fn kubelet_config(flags: &Serve) -> anyhow::Result<kubelet::Config> {
-    Ok(kubelet::Config {
-        resolution: flags.metric_resolution,
-        request_timeout: flags.kubelet_request_timeout,
-        address_types: flags.kubelet_preferred_address_types.clone(),
-        use_node_status_port: flags.kubelet_use_node_status_port,
-        port: flags.kubelet_port,
-        insecure_tls: flags.kubelet_insecure_tls,
-        certificate_authority: flags.kubelet_certificate_authority.clone(),
-        client_certificate: flags.kubelet_client_certificate.clone(),
-        client_key: flags.kubelet_client_key.clone(),
-        completely_insecure: false,
-        max_body_bytes: flags.kubelet_max_body_bytes,
-        drop_after_failed: flags.drop_after_failed_scrapes,
-        node_selector: kubelet::LabelSelector::parse(&flags.node_selector).context("--node-selector")?,
-    })
-}
-
-fn trusted(flags: &Serve) -> proxies::Proxies {
-    proxies::Proxies(flags.trusted_proxies.clone())
-}
-
-fn sessions(flags: &Serve, account: &account::Account, gate: &Gate) -> anyhow::Result<Sessions> {
-    let login = Login::new(account.config.clone(), account.client.clone(), flags.login_client_certificates);
-    let config = session::sessions::Config {
-        cookie: session::cookie::Name::new(&[&account.config.cluster_url.to_string()]),
-        limits: session::sessions::Limits::default(),
-        insecure: flags.insecure_login,
-    };
-    Sessions::new(config, login, gate.clone()).context("making the sessions' client")
-}
-
-fn place(flags: &Serve, account: &account::Account) -> wire::session::Place {
-    let server = account.config.cluster_url.to_string();
-    wire::session::Place {
-        cluster: flags
-            .cluster_name
-            .clone()
-            .unwrap_or_else(|| account.config.cluster_url.host().unwrap_or("kubernetes").to_owned()),
-        kubernetes: String::new(),
-        taffrail: env!("CARGO_PKG_VERSION").to_owned(),
-        certificates: flags.login_client_certificates,
-        insecure: flags.insecure_login,
-        server,
-        now: 0,
     }
 }
 

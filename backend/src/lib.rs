@@ -18,5 +18,6 @@ pub mod people;
 pub mod planes;
 pub mod printers;
 pub mod session;
+mod settings;
 pub mod telemetry;
 pub mod topology;

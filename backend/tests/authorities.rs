@@ -6,7 +6,7 @@ use axum::body::Body;
 use backend::cluster::{Objects, Sync};
 use backend::http::tls::Peer;
 use backend::kubelet::{Coverage, Latest};
-use backend::metrics_api::{Config, build};
+use backend::metrics_api::{Config, Parts, Trusted, build};
 use http::Request;
 use http_body_util::BodyExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -48,6 +48,12 @@ async fn client(cluster: &Cluster, who: Who) -> kube::Client {
     kube::Client::try_from(config).unwrap()
 }
 
+fn parts(own: kube::Client, latest: Latest, objects: Objects) -> Parts {
+    let (_, draining) = tokio::sync::watch::channel(false);
+    let (authentication, authorization) = (own.clone(), own);
+    Parts { authentication, authorization, latest, objects, coverage: Coverage::default(), draining }
+}
+
 /// The metrics API before a simulated cluster, by the account and the rights that the product has.
 struct World {
     cluster: Cluster,
@@ -64,7 +70,7 @@ impl World {
         let (own, objects) = (client(&cluster, Who::Taffrail).await, Objects::default());
         objects.nodes.set_sync(Sync::Live);
         objects.pods.set_sync(Sync::Live);
-        let (router, authorities) = build(Config::default(), own, latest, objects, Coverage::default());
+        let (router, authorities) = build(Config::default(), parts(own, latest, objects)).unwrap();
         tokio::spawn(authorities.run(std::future::pending()));
         let maps = Api::namespaced(client(&cluster, Who::Admin).await, "kube-system");
         Self { cluster, maps, router }
@@ -181,4 +187,85 @@ async fn the_rights_are_for_this_one_alone() {
     assert!(maps.get(NAME).await.is_ok());
     assert!(maps.get("coredns").await.is_err());
     assert!(maps.list(&kube::api::ListParams::default()).await.is_err(), "no list without the name");
+}
+
+/// A request with the headers of a front proxy that tells users by `x-other-user`.
+async fn told(router: &Router, peer: &Peer) -> u16 {
+    let request = Request::get("/livez").header("x-other-user", "jane").body(Body::empty()).unwrap();
+    let mut request = request;
+    request.extensions_mut().insert(peer.clone());
+    router.clone().oneshot(request).await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn files_of_flags_come_before_the_config_map_and_are_read_again() {
+    tokio::time::pause();
+    let folder = tempfile::tempdir().unwrap();
+    let (path, people_path) = (folder.path().join("proxy.pem"), folder.path().join("people.pem"));
+    let (old, new, people) = (authority("old"), authority("new"), authority("people"));
+    std::fs::write(&path, old.pem()).unwrap();
+    std::fs::write(&people_path, people.pem()).unwrap();
+    let trusted = Trusted {
+        proxy_ca: Some(path.clone()),
+        client_ca: Some(people_path),
+        proxy_names: vec!["proxy".into()],
+        user_headers: vec!["x-other-user".into()],
+        ..Trusted::default()
+    };
+    // Nobody is asked: there is no API server behind this client.
+    let nowhere = tower::service_fn(|_: Request<kube::client::Body>| async {
+        Err::<http::Response<Body>, tower::BoxError>("nobody is there".into())
+    });
+    let client = kube::Client::new(nowhere, "default");
+    let objects = Objects::default();
+    objects.nodes.set_sync(Sync::Live);
+    objects.pods.set_sync(Sync::Live);
+    let latest = Latest::new(Duration::from_secs(15), 3);
+    let config = Config { trusted: trusted.clone(), ..Config::default() };
+    let (router, authorities) = build(config, parts(client.clone(), latest.clone(), objects.clone())).unwrap();
+    tokio::spawn(authorities.run(std::future::pending()));
+    let (before, after) = (by(&old, "proxy"), by(&new, "proxy"));
+    assert_eq!((told(&router, &before).await, told(&router, &after).await), (200, 401));
+    assert_eq!(told(&router, &by(&old, "somebody")).await, 401, "its name is not allowed");
+    assert_eq!(told(&router, &by(&people, "joe")).await, 200);
+    // Nonsense changes nothing; a new authority does.
+    std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(told(&router, &before).await, 200);
+    std::fs::write(&path, new.pem()).unwrap();
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!((told(&router, &before).await, told(&router, &after).await), (401, 200));
+    let missing = Trusted { proxy_ca: Some(folder.path().join("missing")), ..trusted };
+    let config = Config { trusted: missing, ..Config::default() };
+    let error = build(config, parts(client, latest, objects)).map(|_| ()).unwrap_err();
+    assert!(error.contains("--requestheader-client-ca-file") && error.contains("give a PEM file"), "{error}");
+}
+
+#[tokio::test]
+async fn who_may_not_read_whom_to_trust_does_not_start_unless_that_is_tolerated() {
+    let cluster = Cluster::start(sim::Config { nodes: 1, pods_per_node: 1, ..sim::Config::default() }).await.unwrap();
+    let objects = Objects::default();
+    objects.nodes.set_sync(Sync::Live);
+    objects.pods.set_sync(Sync::Live);
+    let latest = Latest::new(Duration::from_secs(15), 3);
+    let built = |tolerate_lookup_failure, skip_lookup, own| {
+        let trusted = Trusted { tolerate_lookup_failure, skip_lookup, ..Trusted::default() };
+        build(Config { trusted, ..Config::default() }, parts(own, latest.clone(), objects.clone())).unwrap()
+    };
+    let viewer = client(&cluster, Who::Viewer).await;
+    let (_, authorities) = built(false, false, viewer.clone());
+    // Returns by itself, which ends the process.
+    tokio::time::timeout(Duration::from_secs(20), authorities.run(std::future::pending())).await.unwrap();
+    let joe = by(&authority("ca"), "joe");
+    for (tolerate, skip) in [(true, false), (false, true)] {
+        let (router, authorities) = built(tolerate, skip, viewer.clone());
+        let run = tokio::spawn(authorities.run(std::future::pending()));
+        // Judged by what there is, which is nothing: a stranger's certificate says nothing about who it is.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while told(&router, &joe).await != 200 {
+            assert!(Instant::now() < deadline, "tolerate {tolerate}, skip {skip}: nobody is let in");
+            tokio::task::yield_now().await;
+        }
+        assert!(!run.is_finished());
+    }
 }

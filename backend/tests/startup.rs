@@ -146,3 +146,39 @@ async fn help_and_version_are_no_failures() {
         assert!(ended.said.contains("taffrail"), "{}", ended.said);
     }
 }
+
+#[tokio::test]
+async fn an_old_list_of_arguments_is_taken_and_what_has_no_effect_is_said() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!("--secure-port={}", taken.local_addr().unwrap().port());
+    let ended = taffrail(&[
+        "--bind-address=127.0.0.1",
+        &port,
+        "--cert-dir=/tmp",
+        "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname",
+        "--kubelet-use-node-status-port",
+        "--metric-resolution=15s",
+        "--kubelet-insecure-tls=True",
+        "--audit-log-path",
+        "/dev/null",
+        "--profiling=false",
+        "--requestheader-allowed-names=front-proxy-client",
+        "-v=2",
+        "--logging-format=json",
+    ])
+    .await;
+    assert_eq!(ended.code, Some(1), "{}", ended.said);
+    for word in
+        ["--audit-log-path is accepted and has no effect", "--profiling is accepted", "in use", "\"level\":\"WARN\""]
+    {
+        assert!(ended.said.contains(word), "{} does not say {word:?}", ended.said);
+    }
+    let unknown = taffrail(&["--kubelet-prt=1"]).await;
+    assert_eq!(unknown.code, Some(64));
+    assert!(unknown.said.contains("--kubelet-port"), "{}", unknown.said);
+    let version = taffrail(&["--version"]).await;
+    assert_eq!(version.code, Some(0));
+    assert!(version.said.contains(env!("CARGO_PKG_VERSION")));
+    let source = taffrail(&["--source=influxdb:http://x"]).await;
+    source.check(64, &["--source", "leave it out"]);
+}

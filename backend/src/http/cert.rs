@@ -4,6 +4,9 @@
 //! for without naming authorities (a stale list would make the aggregator send nothing) and only their possession is
 //! checked here: their chain is checked per request, with the authorities of that moment.
 
+use super::protocols::Protocols;
+use super::tls::Tls;
+use crate::config::NamedPair;
 use arc_swap::ArcSwap;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::crypto::ring::default_provider;
@@ -17,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
+use x509_parser::extensions::GeneralName;
 
 /// How often certificate files are read again.
 const RELOAD: Duration = Duration::from_secs(30);
@@ -38,16 +42,27 @@ pub enum CertError {
     Make(#[from] crate::aggregation::AuthorityError),
 }
 
-/// A serving certificate that can be exchanged under open listeners. Cheap to clone.
+/// A serving certificate that can be exchanged under open listeners, and others for names that clients ask for. Cheap to
+/// clone.
 #[derive(Clone, Debug)]
 pub struct Serving {
     current: Arc<Current>,
     files: Option<(PathBuf, PathBuf)>,
+    named: Vec<Self>,
 }
 
 #[derive(Debug)]
 struct Current {
     key: ArcSwap<CertifiedKey>,
+    /// Names and `*.` patterns it is for; empty: those in the certificate.
+    names: Vec<String>,
+}
+
+/// Chooses by the name that a client asks for.
+#[derive(Debug)]
+struct Chosen {
+    default: Arc<Current>,
+    named: Vec<Arc<Current>>,
 }
 
 impl Serving {
@@ -58,7 +73,20 @@ impl Serving {
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, CertError> {
         let read = |path: &Path| std::fs::read(path).map_err(|error| CertError::Read(path.into(), error));
         let pair = certified(&read(certificate)?, &read(key)?)?;
-        Ok(Self::new(pair, Some((certificate.into(), key.into()))))
+        Ok(Self::new(pair, Some((certificate.into(), key.into())), Vec::new()))
+    }
+
+    /// With the pairs of `--tls-sni-cert-key`.
+    ///
+    /// # Errors
+    /// [`CertError`] when one cannot be read or is no pair.
+    pub fn with_named(mut self, pairs: &[NamedPair]) -> Result<Self, CertError> {
+        for NamedPair { certificate, key, names } in pairs {
+            let read = |path: &Path| std::fs::read(path).map_err(|error| CertError::Read(path.into(), error));
+            let pair = certified(&read(certificate)?, &read(key)?)?;
+            self.named.push(Self::new(pair, Some((certificate.clone(), key.clone())), names.clone()));
+        }
+        Ok(self)
     }
 
     /// A pair that was just issued, PEM.
@@ -66,11 +94,11 @@ impl Serving {
     /// # Errors
     /// [`CertError`] when the pair is none.
     pub fn issued(certificate: &str, key: &str) -> Result<Self, CertError> {
-        Ok(Self::new(certified(certificate.as_bytes(), key.as_bytes())?, None))
+        Ok(Self::new(certified(certificate.as_bytes(), key.as_bytes())?, None, Vec::new()))
     }
 
-    fn new(pair: CertifiedKey, files: Option<(PathBuf, PathBuf)>) -> Self {
-        Self { current: Arc::new(Current { key: ArcSwap::from_pointee(pair) }), files }
+    fn new(pair: CertifiedKey, files: Option<(PathBuf, PathBuf)>, names: Vec<String>) -> Self {
+        Self { current: Arc::new(Current { key: ArcSwap::from_pointee(pair), names }), files, named: Vec::new() }
     }
 
     /// Exchanges the pair under open listeners: connections that are open keep theirs.
@@ -90,16 +118,20 @@ impl Serving {
 
     /// Reads the files again whenever they change, until `stop` resolves; without files it only waits.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        tokio::pin!(stop);
-        let Some((certificate, key)) = &self.files else { return stop.await };
+        let all = std::iter::once(&self).chain(&self.named).map(Self::follow);
+        tokio::select! {
+            () = stop => {}
+            _ = futures::future::join_all(all) => {}
+        }
+    }
+
+    async fn follow(&self) {
+        let Some((certificate, key)) = &self.files else { return std::future::pending().await };
         let mut due = tokio::time::interval(RELOAD);
         due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut known = (Vec::new(), Vec::new());
         loop {
-            tokio::select! {
-                () = &mut stop => return,
-                _ = due.tick() => {}
-            }
+            due.tick().await;
             let now = match (tokio::fs::read(certificate).await, tokio::fs::read(key).await) {
                 (Ok(certificate), Ok(key)) => (certificate, key),
                 (Err(error), _) | (_, Err(error)) => {
@@ -126,9 +158,34 @@ impl Serving {
     }
 }
 
-impl ResolvesServerCert for Current {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.key.load_full())
+// === impl Current ===
+
+impl Current {
+    fn is_for(&self, asked: &str) -> bool {
+        let fits = |name: &str| match name.strip_prefix("*.") {
+            Some(rest) => asked.split_once('.').is_some_and(|(_, domain)| domain.eq_ignore_ascii_case(rest)),
+            None => name.eq_ignore_ascii_case(asked),
+        };
+        if !self.names.is_empty() {
+            return self.names.iter().any(|name| fits(name));
+        }
+        let key = self.key.load();
+        let leaf = key.cert.first().and_then(|der| x509_parser::parse_x509_certificate(der).ok());
+        let Some((_, leaf)) = leaf else { return false };
+        let names = leaf.subject_alternative_name().ok().flatten();
+        names.is_some_and(|names| {
+            names.value.general_names.iter().any(|name| matches!(name, GeneralName::DNSName(name) if fits(name)))
+        })
+    }
+}
+
+// === impl Chosen ===
+
+impl ResolvesServerCert for Chosen {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let asked = hello.server_name();
+        let named = asked.and_then(|asked| self.named.iter().find(|current| current.is_for(asked)));
+        Some(named.unwrap_or(&self.default).key.load_full())
     }
 }
 
@@ -142,22 +199,23 @@ fn certified(certificate: &[u8], key: &[u8]) -> Result<CertifiedKey, CertError> 
     Ok(CertifiedKey::from_der(chain, key, &default_provider())?)
 }
 
-/// The TLS settings of a listener: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
+/// The TLS settings of a listener.
 ///
 /// # Errors
 /// [`CertError::Pair`] when the provider lacks a protocol version: a broken build.
-pub fn server_config(serving: &Serving, ask_client_certificate: bool) -> Result<Arc<ServerConfig>, CertError> {
-    let provider = Arc::new(default_provider());
+pub fn server_config(serving: &Serving, protocols: &Protocols, ask_client_certificate: bool) -> Result<Tls, CertError> {
+    let provider = Arc::new(protocols.provider());
     let algorithms = provider.signature_verification_algorithms;
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(protocols.versions())?;
     let builder = if ask_client_certificate {
         builder.with_client_cert_verifier(Arc::new(Possession { algorithms }))
     } else {
         builder.with_no_client_auth()
     };
-    let mut config = builder.with_cert_resolver(Arc::clone(&serving.current) as Arc<dyn ResolvesServerCert>);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    let named = serving.named.iter().map(|named| Arc::clone(&named.current)).collect();
+    let mut config = builder.with_cert_resolver(Arc::new(Chosen { default: Arc::clone(&serving.current), named }));
+    config.alpn_protocols = protocols.alpn();
+    Ok(Tls { config: Arc::new(config), streams: protocols.streams })
 }
 
 /// Offers, does not demand, hints no subjects, checks the proof of possession only.
@@ -231,9 +289,31 @@ mod tests {
         let authority = crate::aggregation::Authority::new(now).unwrap();
         let leaf = authority.issue(&["localhost".into(), "127.0.0.1".into()], now).unwrap();
         let serving = Serving::issued(&leaf.certificate, &leaf.key).unwrap();
-        let config = server_config(&serving, true).unwrap();
-        assert_eq!(config.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
+        let tls = server_config(&serving, &Protocols::default(), true).unwrap();
+        assert_eq!(tls.config.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
         assert!(serving.leaf().is_some());
+    }
+
+    #[test]
+    fn a_pair_is_for_its_names_or_those_it_holds() {
+        let pair = rcgen::generate_simple_self_signed(vec!["one.example".into(), "*.two.example".into()]).unwrap();
+        let (certificate, key) = (pair.cert.pem(), pair.signing_key.serialize_pem());
+        let current = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            Serving::new(certified(certificate.as_bytes(), key.as_bytes()).unwrap(), None, names).current
+        };
+        let own = current(&[]);
+        for (asked, expected) in [
+            ("one.example", true),
+            ("ONE.example", true),
+            ("a.two.example", true),
+            ("a.b.two.example", false),
+            ("two.example", false),
+        ] {
+            assert_eq!(own.is_for(asked), expected, "{asked}");
+        }
+        let given = current(&["*.three.example"]);
+        assert!(given.is_for("a.three.example") && !given.is_for("one.example"));
     }
 
     #[test]

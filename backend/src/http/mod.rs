@@ -4,6 +4,7 @@ pub mod assets;
 pub mod cert;
 pub mod headers;
 pub mod origin;
+pub mod protocols;
 pub mod proxies;
 pub mod refusal;
 pub mod router;

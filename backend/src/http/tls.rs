@@ -32,6 +32,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Requests in flight on one HTTP/2 connection.
 const STREAMS: u32 = 250;
 
+/// How a listener speaks TLS.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub config: Arc<rustls::ServerConfig>,
+    /// Requests in flight on one HTTP/2 connection; 0 is [`STREAMS`].
+    pub streams: u32,
+}
+
 /// Put into every request's extensions.
 #[derive(Clone, Debug)]
 pub struct Peer {
@@ -44,13 +52,9 @@ pub struct Peer {
 
 /// Serves until `stop` resolves, then lets requests in flight end for at most ten seconds. Upgraded connections
 /// (WebSockets) end by their own tasks.
-pub async fn serve(
-    listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    app: Router,
-    stop: impl Future<Output = ()>,
-) {
-    let acceptor = tls.map(tokio_rustls::TlsAcceptor::from);
+pub async fn serve(listener: TcpListener, tls: Option<Tls>, app: Router, stop: impl Future<Output = ()>) {
+    let streams = tls.as_ref().map(|tls| tls.streams).filter(|streams| *streams > 0).unwrap_or(STREAMS);
+    let acceptor = tls.map(|tls| tokio_rustls::TlsAcceptor::from(tls.config));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let (stopping, stopped) = watch::channel(false);
     let mut open = JoinSet::new();
@@ -67,8 +71,13 @@ pub async fn serve(
         while open.try_join_next().is_some() {}
         match accepted {
             Ok((stream, address)) => {
-                let connection =
-                    Connection { address, acceptor: acceptor.clone(), app: app.clone(), stopped: stopped.clone() };
+                let connection = Connection {
+                    address,
+                    acceptor: acceptor.clone(),
+                    streams,
+                    app: app.clone(),
+                    stopped: stopped.clone(),
+                };
                 open.spawn(async move {
                     connection.run(stream).await;
                     drop(place);
@@ -90,6 +99,7 @@ pub async fn serve(
 struct Connection {
     address: SocketAddr,
     acceptor: Option<tokio_rustls::TlsAcceptor>,
+    streams: u32,
     app: Router,
     stopped: watch::Receiver<bool>,
 }
@@ -130,7 +140,7 @@ impl Connection {
         builder
             .http2()
             .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS)
+            .max_concurrent_streams(self.streams)
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(15));
         let builder = if h2 { builder.http2_only() } else { builder.http1_only() };

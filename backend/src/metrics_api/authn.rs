@@ -73,7 +73,7 @@ impl User {
 
 impl Authenticator {
     pub(super) fn new(client: kube::Client, trust: Trust, life: Duration) -> Self {
-        Self { client, trust, tokens: Reviews::new(life), logged: Mutex::default() }
+        Self { client, trust, tokens: Reviews::new((life, life), |_, (life, _)| life), logged: Mutex::default() }
     }
 
     pub(super) async fn who(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Result<User, Status> {

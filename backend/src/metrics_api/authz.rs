@@ -1,16 +1,18 @@
 //! Whether a caller may do something: `system:masters`, the paths open to all, else a `SubjectAccessReview`.
 
 use super::authn::User;
-use super::request::Asks;
-use super::reviews::Reviews;
+use super::request::{Asks, Field};
+use super::reviews::{Lives, Reviews};
 use super::status::Status;
+use crate::kubelet::selector::{Operator, Requirement};
 use futures::FutureExt;
 use k8s_openapi::api::authorization::v1::{
-    NonResourceAttributes, ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
+    FieldSelectorAttributes, LabelSelectorAttributes, NonResourceAttributes, ResourceAttributes, SubjectAccessReview,
+    SubjectAccessReviewSpec,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldSelectorRequirement, LabelSelectorRequirement};
 use kube::api::{Api, PostParams};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Questions whose parts chosen by the caller are larger are not kept.
 const KEPT: usize = 10_000;
@@ -28,8 +30,9 @@ struct Verdict {
 }
 
 impl Authorizer {
-    pub(super) fn new(client: kube::Client, open: Vec<String>, life: Duration) -> Self {
-        Self { client, open, reviews: Reviews::new(life) }
+    pub(super) fn new(client: kube::Client, open: Vec<String>, lives: Lives) -> Self {
+        let life = |verdict: &Verdict, (allowed, denied): Lives| if verdict.allowed { allowed } else { denied };
+        Self { client, open, reviews: Reviews::new(lives, life) }
     }
 
     pub(super) async fn check(&self, user: &User, asks: &Asks, uri: &str) -> Result<(), Status> {
@@ -72,6 +75,8 @@ fn spec(user: &User, asks: &Asks) -> SubjectAccessReviewSpec {
                 version: text(resource.version),
                 resource: text(resource.plural),
                 name: resource.name.clone(),
+                field_selector: fields(&asks.fields),
+                label_selector: labels(&asks.labels),
                 ..ResourceAttributes::default()
             });
         }
@@ -81,6 +86,37 @@ fn spec(user: &User, asks: &Asks) -> SubjectAccessReviewSpec {
         }
     }
     spec
+}
+
+/// What a list is restricted to: an authorizer may allow less than the whole.
+fn fields(fields: &[Field]) -> Option<FieldSelectorAttributes> {
+    let requirement = |field: &Field| FieldSelectorRequirement {
+        key: field.key().to_owned(),
+        operator: if field.equal { "In" } else { "NotIn" }.to_owned(),
+        values: Some(vec![field.value.clone()]),
+    };
+    (!fields.is_empty()).then(|| FieldSelectorAttributes {
+        requirements: Some(fields.iter().map(requirement).collect()),
+        ..FieldSelectorAttributes::default()
+    })
+}
+
+fn labels(labels: &[Requirement]) -> Option<LabelSelectorAttributes> {
+    let requirement = |label: &Requirement| {
+        let operator = match label.operator {
+            Operator::In => "In",
+            Operator::NotIn => "NotIn",
+            Operator::Exists => "Exists",
+            Operator::DoesNotExist => "DoesNotExist",
+            // Reviews have no words for comparisons; without the requirement the question is about more, not less.
+            Operator::GreaterThan | Operator::LessThan => return None,
+        };
+        let values = (!label.values.is_empty()).then(|| label.values.clone());
+        Some(LabelSelectorRequirement { key: label.key.clone(), operator: operator.to_owned(), values })
+    };
+    let requirements: Vec<_> = labels.iter().filter_map(requirement).collect();
+    (!requirements.is_empty())
+        .then(|| LabelSelectorAttributes { requirements: Some(requirements), ..LabelSelectorAttributes::default() })
 }
 
 async fn review(client: kube::Client, spec: SubjectAccessReviewSpec) -> Result<Verdict, Arc<str>> {

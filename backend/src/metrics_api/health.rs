@@ -77,6 +77,7 @@ impl Api {
                 let timely = self.latest.last_round().is_none_or(|round| round.elapsed() <= late);
                 holds(timely, "metric collection didn't finish on time")
             }
+            "shutdown" => holds(!*self.draining.borrow(), "process is shutting down"),
             _ => Ok(()),
         }
     }

@@ -26,18 +26,17 @@ use authz::Authorizer;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::header::CACHE_CONTROL;
-use http::request::Parts;
+use http::header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use request::{Asks, Query, Wish};
 use routes::Long;
 use status::Status;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
+pub use sources::Trusted;
 pub use trust::Follower;
 
 /// Plain data: flags of metrics-server by their names.
@@ -51,8 +50,14 @@ pub struct Config {
     pub always_allow_paths: Vec<String>,
     /// `--authentication-token-webhook-cache-ttl`.
     pub token_cache: Duration,
-    /// `--authorization-webhook-cache-(un)authorized-ttl`.
-    pub access_cache: Duration,
+    /// `--authorization-webhook-cache-authorized-ttl`.
+    pub allowed_cache: Duration,
+    /// `--authorization-webhook-cache-unauthorized-ttl`.
+    pub denied_cache: Duration,
+    /// Whose certificates are believed.
+    pub trusted: Trusted,
+    /// `--strict-transport-security-directives`; empty: no such header.
+    pub transport_security: String,
     /// `--max-requests-inflight`.
     pub max_requests_inflight: usize,
     /// `--request-timeout`.
@@ -70,7 +75,10 @@ impl Default for Config {
             node_selector: LabelSelector::default(),
             always_allow_paths: ["/healthz", "/readyz", "/livez"].into_iter().map(Into::into).collect(),
             token_cache: Duration::from_secs(10),
-            access_cache: Duration::from_secs(10),
+            allowed_cache: Duration::from_secs(10),
+            denied_cache: Duration::from_secs(10),
+            trusted: Trusted::default(),
+            transport_security: String::new(),
             max_requests_inflight: 400,
             request_timeout: Duration::from_secs(60),
             ready_when_serving: false,
@@ -84,24 +92,51 @@ struct Api {
     latest: Latest,
     objects: Objects,
     coverage: Coverage,
+    draining: watch::Receiver<bool>,
+    transport_security: Option<HeaderValue>,
     authenticator: Authenticator,
     authorizer: Authorizer,
     places: Arc<Semaphore>,
     was_ready: std::sync::atomic::AtomicBool,
 }
 
+/// Who reviews for us, and what is answered from.
+#[derive(Clone)]
+pub struct Parts {
+    /// Reviews tokens and reads whom to trust: `--authentication-kubeconfig`, or our own account.
+    pub authentication: kube::Client,
+    /// Reviews access: `--authorization-kubeconfig`, or our own account.
+    pub authorization: kube::Client,
+    pub latest: Latest,
+    pub objects: Objects,
+    pub coverage: Coverage,
+    /// True from the first signal to stop on.
+    pub draining: watch::Receiver<bool>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("latest", &self.latest).finish_non_exhaustive()
+    }
+}
+
 /// The routes of the secure port, and what must run for client certificates to be judged.
-pub fn build(
-    config: Config,
-    client: kube::Client,
-    latest: Latest,
-    objects: Objects,
-    coverage: Coverage,
-) -> (Router, Follower) {
-    let (trust, follower) = trust::build(client.clone());
-    let authorizer = Authorizer::new(client.clone(), config.always_allow_paths.clone(), config.access_cache);
+///
+/// # Errors
+/// When a file that says whom to trust cannot be used; what to do is in the text.
+pub fn build(config: Config, parts: Parts) -> Result<(Router, Follower), String> {
+    let Parts { authentication, authorization, latest, objects, coverage, draining } = parts;
+    let (trust, follower) = trust::build(config.trusted.clone(), authentication.clone())?;
+    let transport_security = match config.transport_security.as_str() {
+        "" => None,
+        text => Some(
+            HeaderValue::from_str(text).map_err(|error| format!("--strict-transport-security-directives: {error}"))?,
+        ),
+    };
+    let lives = (config.allowed_cache, config.denied_cache);
+    let authorizer = Authorizer::new(authorization, config.always_allow_paths.clone(), lives);
     let api = Api {
-        authenticator: Authenticator::new(client, trust, config.token_cache),
+        authenticator: Authenticator::new(authentication, trust, config.token_cache),
         authorizer,
         places: Arc::new(Semaphore::new(config.max_requests_inflight)),
         was_ready: std::sync::atomic::AtomicBool::new(false),
@@ -109,20 +144,12 @@ pub fn build(
         latest,
         objects,
         coverage,
+        draining,
+        transport_security,
     };
     let worth = |_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions| extensions.get::<Long>().is_some();
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth);
-    (Router::new().fallback(answer).layer(compression).with_state(Arc::new(api)), follower)
-}
-
-/// Serves until `stop` resolves. `tls` must ask for client certificates, or the front proxy stays a stranger.
-pub async fn run(
-    listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    router: Router,
-    stop: impl Future<Output = ()>,
-) {
-    tls::serve(listener, tls, router, stop).await;
+    Ok((Router::new().fallback(answer).layer(compression).with_state(Arc::new(api)), follower))
 }
 
 async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
@@ -139,6 +166,9 @@ async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
     let mut response = response.unwrap_or_else(|status| status.response(wish.media(), wish.pretty));
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
+    if let Some(value) = &api.transport_security {
+        headers.insert(STRICT_TRANSPORT_SECURITY, value.clone());
+    }
     if let Some(id) = id {
         headers.insert(audit, id);
     }
@@ -146,7 +176,7 @@ async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
 }
 
 impl Api {
-    async fn answer(&self, request: &Parts, query: &Query, wish: &Wish<'_>) -> Result<Response, Status> {
+    async fn answer(&self, request: &http::request::Parts, query: &Query, wish: &Wish<'_>) -> Result<Response, Status> {
         let user = self.authenticator.who(&request.headers, request.extensions.get::<tls::Peer>()).await?;
         let place = Arc::clone(&self.places).try_acquire_owned().ok();
         if place.is_none() && !user.is_master() {

@@ -3,6 +3,7 @@
 use super::status::Status;
 use crate::encoding::Media;
 use crate::encoding::accept;
+use crate::kubelet::selector::{LabelSelector, Requirement};
 use http::HeaderMap;
 use http::header::{ACCEPT, USER_AGENT};
 
@@ -14,6 +15,9 @@ pub(super) struct Asks {
     pub(super) path: String,
     /// `None`: a non-resource path.
     pub(super) resource: Option<Resource>,
+    /// What a list is restricted to; nothing where that cannot be read.
+    pub(super) fields: Vec<Field>,
+    pub(super) labels: Vec<Requirement>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +34,8 @@ pub(super) struct Resource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Field {
     is_namespace: bool,
-    equal: bool,
-    value: String,
+    pub(super) equal: bool,
+    pub(super) value: String,
 }
 
 /// How a client wants to be answered.
@@ -150,6 +154,10 @@ impl Field {
         (self.value == value) == self.equal
     }
 
+    pub(super) fn key(&self) -> &'static str {
+        if self.is_namespace { "metadata.namespace" } else { "metadata.name" }
+    }
+
     fn only_name(&self) -> Option<&str> {
         (!self.is_namespace && self.equal).then_some(&*self.value)
     }
@@ -170,14 +178,17 @@ impl Asks {
                 (other, _) => other.to_ascii_lowercase(),
             },
         };
-        let mut asks = Self { verb, path: path.to_owned(), resource };
-        // A list of one name is authorized by that name.
-        if matches!(&*asks.verb, "list" | "watch")
+        let mut asks = Self { verb, path: path.to_owned(), resource, fields: Vec::new(), labels: Vec::new() };
+        if matches!(&*asks.verb, "list" | "watch" | "deletecollection")
             && let Some(resource) = &mut asks.resource
-            && let Ok(fields) = query.fields()
-            && let Some(name) = fields.iter().find_map(Field::only_name)
         {
-            resource.name = Some(name.to_owned());
+            asks.fields = query.fields().unwrap_or_default();
+            let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or_default()).unwrap_or_default();
+            asks.labels = labels.requirements().to_vec();
+            // A list of one name is authorized by that name.
+            if let Some(name) = asks.fields.iter().find_map(Field::only_name) {
+                resource.name = Some(name.to_owned());
+            }
         }
         asks
     }

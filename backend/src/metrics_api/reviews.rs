@@ -15,8 +15,13 @@ type Asked<V> = Shared<BoxFuture<'static, Result<V, Arc<str>>>>;
 
 pub(super) struct Reviews<K, V> {
     entries: Mutex<HashMap<K, Entry<V>>>,
-    life: Duration,
+    /// How long an answer is kept.
+    life: fn(&V, Lives) -> Duration,
+    lives: Lives,
 }
+
+/// Of an answer that allows, and of one that refuses.
+pub(super) type Lives = (Duration, Duration);
 
 enum Entry<V> {
     Asked(Asked<V>),
@@ -24,8 +29,8 @@ enum Entry<V> {
 }
 
 impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Reviews<K, V> {
-    pub(super) fn new(life: Duration) -> Self {
-        Self { entries: Mutex::new(HashMap::new()), life }
+    pub(super) fn new(lives: Lives, life: fn(&V, Lives) -> Duration) -> Self {
+        Self { entries: Mutex::new(HashMap::new()), life, lives }
     }
 
     /// The answer to `key`, by `ask` when nobody knows it.
@@ -59,7 +64,8 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Reviews<K, V> {
             Ok(value) => {
                 // Only the first to come back writes: others must not prolong the answer's life.
                 if !matches!(entries.get(&key), Some(Entry::Known(..))) {
-                    entries.insert(key, Entry::Known(value.clone(), Instant::now() + self.life));
+                    let until = Instant::now() + (self.life)(value, self.lives);
+                    entries.insert(key, Entry::Known(value.clone(), until));
                 }
             }
             Err(_) => {

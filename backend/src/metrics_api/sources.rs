@@ -1,5 +1,5 @@
-//! What the ConfigMap `kube-system/extension-apiserver-authentication` says: which authorities vouch for people and for
-//! the front proxy, and which headers the front proxy may use.
+//! Which authorities vouch for people and for the front proxy, and which headers the front proxy may use: by flags, else
+//! by the ConfigMap `kube-system/extension-apiserver-authentication`.
 
 use super::authn::User;
 use super::request::decoded;
@@ -7,8 +7,39 @@ use http::HeaderMap;
 use k8s_openapi::api::core::v1::ConfigMap;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use std::path::PathBuf;
 
-/// The ConfigMap, read whole or not at all.
+/// Flags that say whom to trust.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trusted {
+    /// `--authentication-skip-lookup`: the ConfigMap is not read.
+    pub skip_lookup: bool,
+    /// `--authentication-tolerate-lookup-failure`: being forbidden to read it is no reason to end.
+    pub tolerate_lookup_failure: bool,
+    /// `--client-ca-file`, instead of the ConfigMap's.
+    pub client_ca: Option<PathBuf>,
+    /// `--requestheader-client-ca-file`, instead of the ConfigMap's and all it says of the front proxy.
+    pub proxy_ca: Option<PathBuf>,
+    /// `--requestheader-allowed-names`.
+    pub proxy_names: Vec<String>,
+    /// `--requestheader-username-headers`.
+    pub user_headers: Vec<String>,
+    /// `--requestheader-group-headers`.
+    pub group_headers: Vec<String>,
+    /// `--requestheader-uid-headers`.
+    pub uid_headers: Vec<String>,
+    /// `--requestheader-extra-headers-prefix`.
+    pub extra_prefixes: Vec<String>,
+}
+
+/// The files of the flags, as they were read last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Files {
+    clients: Option<String>,
+    proxies: Option<String>,
+}
+
+/// Everything there is, read whole or not at all.
 #[derive(Debug)]
 pub(super) struct Sources {
     pub(super) clients: Authorities,
@@ -28,11 +59,40 @@ pub(super) struct Authorities {
     pub(super) subjects: Vec<String>,
 }
 
+// === impl Trusted ===
+
+impl Trusted {
+    /// Whether anything of the ConfigMap is wanted.
+    pub(super) fn looks_up(&self) -> bool {
+        !self.skip_lookup && (self.client_ca.is_none() || self.proxy_ca.is_none())
+    }
+
+    /// Reads the files of the flags.
+    pub(super) fn read(&self) -> Result<Files, String> {
+        let read = |flag: &str, path: &Option<PathBuf>| {
+            let text = path.as_ref().map(|path| {
+                std::fs::read_to_string(path).map_err(|error| {
+                    format!(
+                        "{flag} {}: cannot be read: {error}; give a PEM file of authorities that our user can read",
+                        path.display()
+                    )
+                })
+            });
+            text.transpose()
+        };
+        Ok(Files {
+            clients: read("--client-ca-file", &self.client_ca)?,
+            proxies: read("--requestheader-client-ca-file", &self.proxy_ca)?,
+        })
+    }
+}
+
 // === impl Sources ===
 
 impl Sources {
-    pub(super) fn of(map: &ConfigMap) -> Result<Self, String> {
-        let data = map.data.as_ref();
+    /// `map` is the ConfigMap, where one was read.
+    pub(super) fn of(flags: &Trusted, files: &Files, map: Option<&ConfigMap>) -> Result<Self, String> {
+        let data = map.and_then(|map| map.data.as_ref());
         let text = |key: &str| data.and_then(|data| data.get(key)).map(String::as_str).unwrap_or_default();
         let list = |key: &str| -> Result<Vec<String>, String> {
             let text = text(key).trim();
@@ -41,10 +101,26 @@ impl Sources {
             }
             serde_json::from_str(text).map_err(|error| format!("{key}: {error}"))
         };
-        let bundle = |key: &str| Authorities::of(text(key)).map_err(|error| format!("{key}: {error}"));
+        let bundle = |what: &str, pem: &str| Authorities::of(pem).map_err(|error| format!("{what}: {error}"));
+        let clients = match &files.clients {
+            Some(pem) => bundle("--client-ca-file", pem)?,
+            None => bundle("client-ca-file", text("client-ca-file"))?,
+        };
+        if let Some(pem) = &files.proxies {
+            let given = |names: &[String]| names.iter().filter(|name| !name.is_empty()).cloned().collect();
+            return Ok(Self {
+                clients,
+                proxies: bundle("--requestheader-client-ca-file", pem)?,
+                proxy_names: given(&flags.proxy_names),
+                user_headers: given(&flags.user_headers),
+                group_headers: given(&flags.group_headers),
+                uid_headers: given(&flags.uid_headers),
+                extra_prefixes: given(&flags.extra_prefixes),
+            });
+        }
         Ok(Self {
-            clients: bundle("client-ca-file")?,
-            proxies: bundle("requestheader-client-ca-file")?,
+            clients,
+            proxies: bundle("requestheader-client-ca-file", text("requestheader-client-ca-file"))?,
             proxy_names: list("requestheader-allowed-names")?,
             user_headers: list("requestheader-username-headers")?,
             group_headers: list("requestheader-group-headers")?,

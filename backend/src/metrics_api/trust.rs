@@ -1,5 +1,6 @@
-//! Whom we trust to say who somebody is: the ConfigMap `kube-system/extension-apiserver-authentication`, watched, so that
-//! a rotation of its authorities is in effect as soon as the API server tells of it.
+//! Whom we trust to say who somebody is: the files of flags, and the ConfigMap
+//! `kube-system/extension-apiserver-authentication`, watched, so that a rotation of its authorities is in effect as soon
+//! as the API server tells of it.
 //!
 //! Our role lets us read this one ConfigMap: lists and watches name it. What was read last stays in effect while the API
 //! server is away, while the ConfigMap is gone and while it cannot be read. Before the first reading nobody's certificate
@@ -7,16 +8,17 @@
 //!
 //! Costs one quiet connection.
 
-use super::sources::Sources;
+use super::sources::{Files, Sources, Trusted};
 use futures::TryStreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams, WatchParams};
 use kube::core::WatchEvent;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{debug, warn};
+use tracing::{debug, error, info, warn};
 
 const NAME: &str = "extension-apiserver-authentication";
 const FIELDS: &str = "metadata.name=extension-apiserver-authentication";
@@ -33,6 +35,8 @@ const SILENT: Duration = Duration::from_secs(30);
 /// Between two attempts, however urgent: a storm of bad certificates is not passed on.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How often the flags' files are read.
+const FILES: Duration = Duration::from_secs(30);
 
 /// What is known; all clones are the same.
 #[derive(Clone, Debug)]
@@ -44,9 +48,18 @@ pub(super) struct Trust {
 
 /// Keeps [`Trust`] what the API server says; the only writer.
 pub struct Follower {
+    flags: Trusted,
     maps: Api<ConfigMap>,
     state: watch::Sender<State>,
     urgent: Arc<Notify>,
+    /// What sources are made from. Held for one look.
+    read: Mutex<Read>,
+}
+
+#[derive(Debug, Default)]
+struct Read {
+    files: Files,
+    map: Option<ConfigMap>,
 }
 
 #[derive(Debug, Default)]
@@ -80,12 +93,21 @@ enum Next {
     ListAgain,
 }
 
-/// Nothing is known until the follower runs.
-pub(super) fn build(client: kube::Client) -> (Trust, Follower) {
+/// Reads the files of the flags. Of the ConfigMap nothing is known until the follower runs.
+///
+/// # Errors
+/// When a file cannot be read or holds no authorities: what to do is in the text.
+pub(super) fn build(flags: Trusted, client: kube::Client) -> Result<(Trust, Follower), String> {
     let (sender, state) = watch::channel(State::default());
     let urgent = Arc::new(Notify::new());
     let maps = Api::namespaced(client, "kube-system");
-    (Trust { state, urgent: Arc::clone(&urgent) }, Follower { maps, state: sender, urgent })
+    let files = flags.read()?;
+    let sources = Sources::of(&flags, &files, None)?;
+    if !flags.looks_up() {
+        sender.send_modify(|state| state.known = Some(Arc::new(sources)));
+    }
+    let read = Mutex::new(Read { files, map: None });
+    Ok((Trust { state, urgent: Arc::clone(&urgent) }, Follower { flags, maps, state: sender, urgent, read }))
 }
 
 // === impl Trust ===
@@ -125,12 +147,82 @@ impl std::fmt::Debug for Follower {
 }
 
 impl Follower {
-    /// Runs until `stop` resolves.
+    /// Runs until `stop` resolves; returns before only when the ConfigMap may not be read and that is not tolerated.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         tokio::select! {
             () = stop => {}
-            () = self.follow() => {}
+            () = self.follow(), if self.flags.looks_up() => {}
+            () = self.follow_files() => {}
         }
+    }
+
+    /// Reads the flags' files again and again; what cannot be read changes nothing.
+    async fn follow_files(&self) {
+        if self.flags.client_ca.is_none() && self.flags.proxy_ca.is_none() {
+            return std::future::pending().await;
+        }
+        let mut why = String::new();
+        loop {
+            sleep(FILES).await;
+            let files = match self.flags.read() {
+                Ok(files) => files,
+                Err(error) => {
+                    if error != why {
+                        warn!("{error}; what it said before stays in effect");
+                        why = error;
+                    }
+                    continue;
+                }
+            };
+            if self.read.lock().files == files {
+                continue;
+            }
+            let before = std::mem::replace(&mut self.read.lock().files, files);
+            match self.compose() {
+                Ok(()) => info!("the files of --client-ca-file and --requestheader-client-ca-file were read again"),
+                Err(error) => {
+                    warn!("{error}; what it said before stays in effect");
+                    self.read.lock().files = before;
+                }
+            }
+        }
+    }
+
+    /// Makes known what was read. Before the ConfigMap was, there is nothing to make known.
+    fn compose(&self) -> Result<(), String> {
+        let sources = {
+            let read = self.read.lock();
+            let known = read.map.is_some() || !self.flags.looks_up() || self.state.borrow().known.is_some();
+            known.then(|| Sources::of(&self.flags, &read.files, read.map.as_ref())).transpose()?
+        };
+        if let Some(sources) = sources {
+            self.state.send_modify(|state| {
+                state.known = Some(Arc::new(sources));
+                state.why.clear();
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether a failure is the end: nothing is known, and time will not change it.
+    fn is_fatal(&self, ended: &Ended) -> bool {
+        let forbidden = matches!(ended, Ended::Client(kube::Error::Api(status)) if status.code == 403);
+        if !forbidden || self.state.borrow().known.is_some() {
+            return false;
+        }
+        if !self.flags.tolerate_lookup_failure {
+            error!(
+                "kube-system/{NAME} may not be read: {ended}; bind the Role extension-apiserver-authentication-reader of kube-system to our account, or pass --authentication-tolerate-lookup-failure"
+            );
+            return true;
+        }
+        // Who shows a certificate is judged by the files alone, as long as it stays so.
+        let sources = Sources::of(&self.flags, &self.read.lock().files, None);
+        match sources {
+            Ok(sources) => self.state.send_modify(|state| state.known = Some(Arc::new(sources))),
+            Err(error) => warn!("{error}"),
+        }
+        false
     }
 
     /// From list to watch to watch; after a failure a pause, then on from where we were.
@@ -160,6 +252,9 @@ impl Follower {
                     }
                 },
             };
+            if self.is_fatal(&ended) {
+                return;
+            }
             self.failed(&ended);
             debug!(error = %ended, ?pause, "the watch of kube-system/{NAME} is down");
             sleep(PAUSE).await;
@@ -222,12 +317,11 @@ impl Follower {
     }
 
     fn read(&self, map: &ConfigMap) -> Result<(), Ended> {
-        let sources = Arc::new(Sources::of(map).map_err(Ended::Unreadable)?);
-        self.state.send_modify(|state| {
-            state.known = Some(sources);
-            state.why.clear();
-        });
-        Ok(())
+        let before = self.read.lock().map.replace(map.clone());
+        self.compose().map_err(|error| {
+            self.read.lock().map = before;
+            Ended::Unreadable(error)
+        })
     }
 
     /// Tells those who wait, and the log once per reason.

@@ -14,7 +14,7 @@ use backend::cluster::kinds::{Meta, Node, Pod, Resources};
 use backend::cluster::{Objects, Sync};
 use backend::http::tls::Peer;
 use backend::kubelet::{ContainerPoint, Coverage, Latest, Names, NodePage, NodePoint, PodPoints, parse};
-use backend::metrics_api::{Config, build};
+use backend::metrics_api::{Config, Parts, build};
 use http::Request;
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
@@ -139,6 +139,7 @@ pub struct World {
     pub proxy: rcgen::CertifiedIssuer<'static, rcgen::KeyPair>,
     pub people: rcgen::CertifiedIssuer<'static, rcgen::KeyPair>,
     pub names: Names,
+    pub draining: tokio::sync::watch::Sender<bool>,
 }
 
 pub fn authority(name: &str) -> rcgen::CertifiedIssuer<'static, rcgen::KeyPair> {
@@ -167,10 +168,19 @@ impl World {
         objects.pods.set_sync(Sync::Live);
         let latest = Latest::new(Duration::from_secs(resolution), 3);
         let config = Config { resolution: Duration::from_secs(resolution), ..Config::default() };
-        let (router, authorities) =
-            build(config, server.client(), latest.clone(), objects.clone(), Coverage::default());
+        let (authentication, authorization) = (server.client(), server.client());
+        let (draining, is_draining) = tokio::sync::watch::channel(false);
+        let parts = Parts {
+            authentication,
+            authorization,
+            latest: latest.clone(),
+            objects: objects.clone(),
+            coverage: Coverage::default(),
+            draining: is_draining,
+        };
+        let (router, authorities) = build(config, parts).unwrap();
         tokio::spawn(authorities.run(std::future::pending()));
-        Self { objects, latest, server, router, proxy, people, names: Names::default() }
+        Self { objects, latest, server, router, proxy, people, names: Names::default(), draining }
     }
 
     pub async fn ask(
