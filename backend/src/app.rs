@@ -141,6 +141,7 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
     let (latest, coverage, focus, scraper) =
         kubelet::build(settings::kubelet(flags)?, objects.clone(), account.kubelet.clone(), pages.clone())?;
 
+    let meters = scraper.meters();
     let past = extra.past.take().map(|past| past(pages));
     planes.instrument.spawn("kubelet", |stop| async move {
         if let Some(past) = past {
@@ -165,8 +166,15 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
         let config = settings::metrics_api(flags)?;
         let (authentication, authorization) = planes.instrument.block_on(settings::reviewers(flags, &account))?;
         let (objects, coverage) = (objects.clone(), coverage.clone());
-        let parts =
-            metrics_api::Parts { authentication, authorization, latest, objects, coverage, draining: is_draining };
+        let parts = metrics_api::Parts {
+            authentication,
+            authorization,
+            latest,
+            objects,
+            coverage,
+            scraper: meters,
+            draining: is_draining,
+        };
         // The reviews' tasks live on the plane that asks.
         let built = planes.instrument.block_on(async { metrics_api::build(config, parts) });
         let (routes, authorities) = built.map_err(anyhow::Error::msg)?;

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod encoding;
+pub mod exposition;
 pub mod history;
 pub mod http;
 pub mod kubelet;

@@ -1,5 +1,6 @@
 //! What this process costs, read from the kernel: processor time and resident memory.
 
+use crate::exposition::{Kind, Page, as_value};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -29,6 +30,46 @@ pub async fn measure(cost: watch::Sender<(f32, f32)>, stop: impl Future<Output =
     }
 }
 
+/// Appends Prometheus' usual families of a process; nothing where the system does not say.
+pub fn write(page: &mut Page) {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let (stat, status) = (read("/proc/self/stat"), read("/proc/self/status"));
+    if let Some(ticks) = ticks(&stat) {
+        page.family("process_cpu_seconds_total", Kind::Counter, "Processor time of user and system, seconds.");
+        page.sample(&[], ticks / TICKS);
+    }
+    if let Some(bytes) = resident(&status) {
+        page.family("process_resident_memory_bytes", Kind::Gauge, "Resident memory, bytes.");
+        page.sample(&[], bytes);
+    }
+    if let Some(bytes) = kilobytes(&status, "VmSize:") {
+        page.family("process_virtual_memory_bytes", Kind::Gauge, "Virtual memory, bytes.");
+        page.sample(&[], bytes);
+    }
+    if let Some(started) = started(&stat, &read("/proc/stat")) {
+        page.family("process_start_time_seconds", Kind::Gauge, "Start of the process, Unix seconds.");
+        page.sample(&[], started);
+    }
+    if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+        page.family("process_open_fds", Kind::Gauge, "Open file descriptors.");
+        page.sample(&[], as_value(open.count() as u64));
+    }
+    let limits = read("/proc/self/limits");
+    let most =
+        limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok());
+    if let Some(most) = most {
+        page.family("process_max_fds", Kind::Gauge, "Largest number of open file descriptors.");
+        page.sample(&[], most);
+    }
+}
+
+/// Unix seconds: the field `starttime` counts from the boot, whose time `/proc/stat` has.
+fn started(own: &str, system: &str) -> Option<f64> {
+    let ticks: f64 = own.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
+    let boot: f64 = system.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    Some(boot + ticks / TICKS)
+}
+
 /// Absent on systems without `/proc`: the cost is then shown as unknown.
 async fn read(path: &str) -> Option<String> {
     tokio::fs::read_to_string(path).await.ok()
@@ -42,7 +83,12 @@ fn ticks(stat: &str) -> Option<f64> {
 
 /// `VmRSS` of a `status` page, in bytes.
 fn resident(status: &str) -> Option<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    kilobytes(status, "VmRSS:")
+}
+
+/// A line of a `status` page in kB, in bytes.
+fn kilobytes(status: &str, name: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? * 1024.0)
 }
 

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::Body;
 use backend::cluster::{Objects, Sync};
 use backend::http::tls::Peer;
-use backend::kubelet::{Coverage, Latest};
+use backend::kubelet::{Coverage, Latest, Meters};
 use backend::metrics_api::{Config, Parts, Trusted, build};
 use http::Request;
 use http_body_util::BodyExt as _;
@@ -51,7 +51,8 @@ async fn client(cluster: &Cluster, who: Who) -> kube::Client {
 fn parts(own: kube::Client, latest: Latest, objects: Objects) -> Parts {
     let (_, draining) = tokio::sync::watch::channel(false);
     let (authentication, authorization) = (own.clone(), own);
-    Parts { authentication, authorization, latest, objects, coverage: Coverage::default(), draining }
+    let scraper = Meters::new(Duration::from_secs(15));
+    Parts { authentication, authorization, latest, objects, coverage: Coverage::default(), scraper, draining }
 }
 
 /// The metrics API before a simulated cluster, by the account and the rights that the product has.

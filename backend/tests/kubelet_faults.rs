@@ -19,6 +19,17 @@ async fn check(name: &str, replies: Vec<Reply>, code: &str) {
     let running = run(&cluster, Duration::from_secs(3), vec![node("bad", bad, LOOPBACK), node("fine", fine, LOOPBACK)]);
     running.until("fine", name, |coverage| coverage.good.is_some() && coverage.failures == 0).await;
     running.fails("bad", code).await;
+    let told = running.told();
+    for line in [
+        "taffrail_kubelet_up{node=\"bad\"} 0\n".to_owned(),
+        "taffrail_kubelet_up{node=\"fine\"} 1\n".to_owned(),
+        format!("taffrail_kubelet_scrape_failures_total{{reason=\"{code}\"}} "),
+    ] {
+        assert!(told.contains(&line), "{name}: no {line} in {told}");
+    }
+    // A kubelet that could not collect its samples has answered all the same.
+    let failed = told.contains("metrics_server_kubelet_request_total{success=\"false\"} 0\n");
+    assert_eq!(failed, code == "KubeletScrapeError", "{name}: {told}");
 }
 
 /// What a kubelet does with a connection that its cluster never saw before.

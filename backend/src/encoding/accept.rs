@@ -60,6 +60,16 @@ impl Media {
     /// All of them, the one for who has no wish first.
     pub const ALL: [Self; 3] = [Self::Json, Self::Yaml, Self::Protobuf];
 
+    /// For labels of metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Yaml => "yaml",
+            Self::Protobuf => "protobuf",
+        }
+    }
+
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@ use super::config::{Config, KubeletCredentials, TokenSource};
 use super::connect::Connection;
 use super::failure::Failure;
 use super::material::{Material, unreadable};
+use super::meters::Meters;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HOST};
@@ -49,6 +50,8 @@ pub(super) struct Kubelets {
     pub(super) current: ArcSwap<Material>,
     pub(super) token_read: Mutex<Option<Instant>>,
     pub(super) nodes: Mutex<HashMap<Arc<str>, NodeClient>>,
+    /// Counts the attempts that fail.
+    pub(super) meters: Meters,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +69,7 @@ pub(super) struct NodeClient {
 impl Kubelets {
     /// # Errors
     /// [`Failure::Credentials`] when a file of the configuration cannot be used: fatal at start.
-    pub(super) fn new(config: Config, credentials: KubeletCredentials) -> Result<Self, Failure> {
+    pub(super) fn new(config: Config, credentials: KubeletCredentials, meters: Meters) -> Result<Self, Failure> {
         let read = |path: &Option<std::path::PathBuf>| {
             path.as_deref().map(|path| std::fs::read(path).map_err(|error| unreadable(path, &error))).transpose()
         };
@@ -84,6 +87,7 @@ impl Kubelets {
             current: ArcSwap::from_pointee(material),
             token_read: Mutex::new(Some(Instant::now())),
             nodes: Mutex::default(),
+            meters,
         })
     }
 
@@ -95,7 +99,10 @@ impl Kubelets {
     /// The node's page before `deadline`.
     pub(super) async fn fetch(&self, target: &Target, deadline: Instant) -> Result<Answer, Failed> {
         let begun = Instant::now();
-        let nowhere = |failure| Failed { failure, address: String::new() };
+        let nowhere = |failure: Failure| {
+            self.meters.failed(failure.code());
+            Failed { failure, address: String::new() }
+        };
         let Some(path) = &target.path else { return Err(nowhere(Failure::BadPath)) };
         if target.addresses.is_empty() {
             return Err(nowhere(Failure::NoAddress));
@@ -112,12 +119,10 @@ impl Kubelets {
             }
         };
         let answer = timeout_at(deadline, attempts).await;
-        answer
-            .unwrap_or_else(|_| Err(Failed { failure: Failure::Timeout(deadline - begun), address: String::new() }))
-            .map_err(|failed| Failed {
-                address: if failed.address.is_empty() { authority(&at, target.port) } else { failed.address },
-                ..failed
-            })
+        answer.unwrap_or_else(|_| Err(nowhere(Failure::Timeout(deadline - begun)))).map_err(|failed| Failed {
+            address: if failed.address.is_empty() { authority(&at, target.port) } else { failed.address },
+            ..failed
+        })
     }
 
     async fn attempt(&self, target: &Target, path: &str, deadline: Instant, at: &mut String) -> Result<Answer, Failed> {
@@ -128,7 +133,10 @@ impl Kubelets {
             None => self.connect(target, &material, deadline, at).await?,
         };
         at.clone_from(&connection.address);
-        let failed = |failure| Failed { failure, address: authority(at, target.port) };
+        let failed = |failure: Failure| {
+            self.meters.failed(failure.code());
+            Failed { failure, address: authority(at, target.port) }
+        };
         let sent = unix_millis();
         let request = self.request(target, path, &connection, &material).map_err(failed)?;
         let response = connection.sender.send_request(request).await.map_err(|error| failed(broken(&error)))?;

@@ -82,6 +82,7 @@ impl Kubelets {
                     return Ok(Connection { address, port: target.port, generation, sender });
                 }
                 Err(failure) => {
+                    self.meters.failed(failure.code());
                     let next = failure.is_of_address();
                     // A name that does not resolve says less than an address that refuses.
                     if last.is_none() || !matches!(failure, Failure::Dns(_)) {

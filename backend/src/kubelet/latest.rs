@@ -59,6 +59,9 @@ pub struct Tally {
     pub pods_young: u32,
     /// A container has two points.
     pub any_container: bool,
+    /// Nodes and containers with two usable points, whatever their rates say.
+    pub node_points: u32,
+    pub container_points: u32,
 }
 
 /// Writer's and readers' shared half. Cheap to clone.
@@ -136,6 +139,15 @@ impl Latest {
         self.shared.read().pod(pod)
     }
 
+    /// Like [`pod`](Self::pod), without what is served.
+    ///
+    /// # Errors
+    /// Why the pod is not served, and when the scrape began that gave its last usable sample.
+    pub fn pod_since(&self, pod: &Pod) -> Result<(), (Missing, Option<Instant>)> {
+        let store = self.shared.read();
+        store.pod(pod).map(|_| ()).map_err(|why| (why, store.usable(pod)))
+    }
+
     /// Many pods under one lock, in their order.
     #[must_use]
     pub fn pods(&self, pods: &[Arc<Pod>]) -> Vec<Option<ServedPod>> {
@@ -159,10 +171,13 @@ impl Latest {
         for name in store.nodes.keys() {
             tally.nodes += 1;
             tally.nodes_served += u32::from(store.node(name).is_ok());
+            tally.node_points += u32::from(store.has_points(name));
         }
         for state in store.pods.values().flat_map(BTreeMap::values).filter(|state| !state.life.withdrawn) {
             tally.pods += 1;
-            tally.any_container |= state.containers.iter().any(|(_, pair)| pair.prev.is_some());
+            let points = state.containers.iter().filter(|(_, pair)| pair.prev.is_some()).count();
+            tally.any_container |= points > 0;
+            tally.container_points += u32::try_from(points).unwrap_or(u32::MAX);
             let served = state.served();
             tally.pods_served += u32::from(served.is_ok());
             let waits = matches!(served, Err(Missing::WaitingForSecondSample(_) | Missing::ContainerRestarted(_)));

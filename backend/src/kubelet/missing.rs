@@ -29,6 +29,16 @@ pub enum Missing {
 // === impl Missing ===
 
 impl Missing {
+    /// The container it is about, where there is one.
+    #[must_use]
+    pub fn container(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::WaitingForSecondSample(container) | Self::CounterReset(container) => container.as_ref(),
+            Self::ContainerRestarted(container) | Self::IncompleteContainer { container, .. } => Some(container),
+            _ => None,
+        }
+    }
+
     /// The reason's code.
     #[must_use]
     pub fn reason(&self) -> &str {

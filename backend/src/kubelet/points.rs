@@ -117,6 +117,11 @@ impl Life {
         Self { withdrawn: false, idle: 0, usable: Some(began) }
     }
 
+    /// Start of the last scrape with a usable sample.
+    pub(super) fn usable(self) -> Option<Instant> {
+        self.usable
+    }
+
     pub(super) fn withdraw(&mut self) {
         self.withdrawn = true;
         self.idle = self.idle.saturating_add(1);

@@ -10,6 +10,7 @@ use super::coverage::{Coverage, NodeCoverage};
 use super::failure::Failure;
 use super::focus::Focus;
 use super::latest::Latest;
+use super::meters::{Meters, Outcome};
 use super::{Names, parse};
 use crate::cluster::kinds::Node;
 use crate::cluster::{Objects, Sync};
@@ -54,6 +55,9 @@ pub struct Scraper {
     /// What each node's last pages called things: the next one is read without looking at labels again.
     names: HashMap<Arc<str>, Names>,
     history_full: bool,
+    meters: Meters,
+    /// Start of the round, and the answers that are outstanding.
+    open: (Instant, usize),
 }
 
 /// One node's result.
@@ -62,6 +66,7 @@ struct Scraped {
     scheduled: bool,
     began: Instant,
     asked: Millis,
+    took: Duration,
     ended: Result<Answer, Failed>,
 }
 
@@ -75,7 +80,9 @@ pub fn build(
     credentials: KubeletCredentials,
     pages: Pages,
 ) -> Result<(Latest, Coverage, Focus, Scraper), BuildError> {
-    let kubelets = Kubelets::new(config.clone(), credentials).map_err(|failure| BuildError(failure.to_string()))?;
+    let meters = Meters::new(config.resolution);
+    let kubelets = Kubelets::new(config.clone(), credentials, meters.clone());
+    let kubelets = kubelets.map_err(|failure| BuildError(failure.to_string()))?;
     let latest = Latest::new(config.resolution, config.drop_after_failed);
     let (coverage, focus) = (Coverage::default(), Focus::default());
     let scraper = Scraper {
@@ -89,6 +96,8 @@ pub fn build(
         places: Arc::new(Semaphore::new(IN_FLIGHT)),
         names: HashMap::new(),
         history_full: false,
+        meters,
+        open: (Instant::now(), 0),
     };
     Ok((latest, coverage, focus, scraper))
 }
@@ -96,6 +105,12 @@ pub fn build(
 // === impl Scraper ===
 
 impl Scraper {
+    /// What it tells of itself.
+    #[must_use]
+    pub fn meters(&self) -> Meters {
+        self.meters.clone()
+    }
+
     /// Runs until `stop` resolves; requests in flight are given up then.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
@@ -159,6 +174,8 @@ impl Scraper {
         self.coverage.retain(|node| names.contains(node));
         self.kubelets.retain(|node| names.contains(node));
         self.names.retain(|node, _| names.contains(node));
+        self.meters.retain(&names);
+        self.open = (start, selected.len());
         let spread = SPREAD.min(SPREAD_NODE.saturating_mul(u32::try_from(names.len()).unwrap_or(u32::MAX)));
         for node in selected {
             let due = start + phase(&node.meta.name, spread);
@@ -190,19 +207,23 @@ impl Scraper {
                     ended
                 }
             };
-            Scraped { node: target.node, scheduled, began, asked, ended }
+            Scraped { node: target.node, scheduled, began, asked, took: began.elapsed(), ended }
         });
     }
 
     /// Applies one result.
     fn take(&mut self, scraped: Scraped) {
-        let Scraped { node, scheduled, began, asked, ended } = scraped;
-        let took = began.elapsed();
+        let Scraped { node, scheduled, began, asked, took, ended } = scraped;
+        let mut parse_errors = 0;
         let result = ended.and_then(|answer| {
             let names = self.names.entry(Arc::clone(&node)).or_default();
             let parsed = parse::page(&answer.body, &node, answer.sent, scheduled, names);
             self.note(&node, &parsed.problems);
-            let failed = |failure| Failed { failure, address: String::new() };
+            parse_errors = parsed.problems.len();
+            let failed = |failure: Failure| {
+                self.meters.failed(failure.code());
+                Failed { failure, address: String::new() }
+            };
             if parsed.scrape_error {
                 return Err(failed(Failure::ScrapeError));
             }
@@ -212,6 +233,16 @@ impl Scraper {
             }
             Ok(parsed.page)
         });
+        if scheduled {
+            let answered = !matches!(&result, Err(failed) if !matches!(failed.failure, Failure::ScrapeError));
+            let sampled = result.as_ref().ok().and_then(|page| page.node_point).map(|point| point.at);
+            self.meters.ended(&node, Outcome { took, asked, good: result.is_ok(), answered, sampled, parse_errors });
+            let (start, left) = self.open;
+            if left == 1 {
+                self.meters.round(start.elapsed());
+            }
+            self.open = (start, left.saturating_sub(1));
+        }
         match result {
             Ok(page) => {
                 if scheduled {

@@ -187,6 +187,17 @@ impl Store {
         }
     }
 
+    pub(super) fn has_points(&self, name: &str) -> bool {
+        let state = self.nodes.get(name).filter(|state| !state.life.withdrawn);
+        state.and_then(|state| state.pair).is_some_and(|pair| pair.prev.is_some())
+    }
+
+    /// When the scrape began that gave the pod's last usable sample.
+    pub(super) fn usable(&self, pod: &Pod) -> Option<Instant> {
+        let state = self.pods.get(&pod.meta.namespace).and_then(|pods| pods.get(&pod.meta.name))?;
+        state.life.usable().filter(|_| state.is_of(pod))
+    }
+
     pub(super) fn pod(&self, pod: &Pod) -> Result<ServedPod, Missing> {
         let state = self.pods.get(&pod.meta.namespace).and_then(|pods| pods.get(&pod.meta.name));
         let Some(state) = state.filter(|state| state.is_of(pod) && !state.hidden()) else {

@@ -4,6 +4,7 @@
 //! The front proxy's headers are looked at only when the connection's certificate chains to the request-header
 //! authority of this moment, which [`trust`](super::trust) follows.
 
+use super::meters::Meters;
 use super::reviews::Reviews;
 use super::sources::Sources;
 use super::status::Status;
@@ -39,6 +40,7 @@ pub(super) struct User {
 pub(super) struct Authenticator {
     client: kube::Client,
     trust: Trust,
+    meters: Meters,
     tokens: Reviews<[u8; 32], Option<User>>,
     /// Digests of refused certificates that the log has. Held for one insertion.
     logged: Mutex<HashSet<[u8; 32]>>,
@@ -72,8 +74,14 @@ impl User {
 // === impl Authenticator ===
 
 impl Authenticator {
-    pub(super) fn new(client: kube::Client, trust: Trust, life: Duration) -> Self {
-        Self { client, trust, tokens: Reviews::new((life, life), |_, (life, _)| life), logged: Mutex::default() }
+    pub(super) fn new(client: kube::Client, trust: Trust, life: Duration, meters: Meters) -> Self {
+        Self {
+            client,
+            trust,
+            meters,
+            tokens: Reviews::new((life, life), |_, (life, _)| life),
+            logged: Mutex::default(),
+        }
     }
 
     pub(super) async fn who(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Result<User, Status> {
@@ -134,7 +142,14 @@ impl Authenticator {
             return Step::NoOpinion;
         }
         let (client, owned) = (self.client.clone(), token.to_owned());
-        let answer = self.tokens.get(Sha256::digest(token).into(), move || review(client, owned).boxed()).await;
+        let (answer, cached) =
+            self.tokens.get(Sha256::digest(token).into(), move || review(client, owned).boxed()).await;
+        let result = match &answer {
+            Ok(Some(_)) => "authenticated",
+            Ok(None) => "refused",
+            Err(_) => "error",
+        };
+        self.meters.reviewed("token", result, cached);
         match answer {
             Ok(Some(user)) => Step::User(user),
             Ok(None) => Step::Refused,

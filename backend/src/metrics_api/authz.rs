@@ -1,6 +1,7 @@
 //! Whether a caller may do something: `system:masters`, the paths open to all, else a `SubjectAccessReview`.
 
 use super::authn::User;
+use super::meters::Meters;
 use super::request::{Asks, Field};
 use super::reviews::{Lives, Reviews};
 use super::status::Status;
@@ -20,6 +21,7 @@ const KEPT: usize = 10_000;
 pub(super) struct Authorizer {
     client: kube::Client,
     open: Vec<String>,
+    meters: Meters,
     reviews: Reviews<String, Verdict>,
 }
 
@@ -30,9 +32,9 @@ struct Verdict {
 }
 
 impl Authorizer {
-    pub(super) fn new(client: kube::Client, open: Vec<String>, lives: Lives) -> Self {
+    pub(super) fn new(client: kube::Client, open: Vec<String>, lives: Lives, meters: Meters) -> Self {
         let life = |verdict: &Verdict, (allowed, denied): Lives| if verdict.allowed { allowed } else { denied };
-        Self { client, open, reviews: Reviews::new(lives, life) }
+        Self { client, open, meters, reviews: Reviews::new(lives, life) }
     }
 
     pub(super) async fn check(&self, user: &User, asks: &Asks, uri: &str) -> Result<(), Status> {
@@ -43,7 +45,13 @@ impl Authorizer {
         let key = serde_json::to_string(&spec).map_err(|error| failed(uri, &error.to_string()))?;
         let client = self.client.clone();
         let ask = move || review(client, spec).boxed();
-        let verdict = if key.len() > KEPT { ask().await } else { self.reviews.get(key, ask).await };
+        let (verdict, cached) = if key.len() > KEPT { (ask().await, false) } else { self.reviews.get(key, ask).await };
+        let result = match &verdict {
+            Ok(Verdict { allowed: true, .. }) => "allowed",
+            Ok(_) => "denied",
+            Err(_) => "error",
+        };
+        self.meters.reviewed("access", result, cached);
         let verdict = verdict.map_err(|error| failed(uri, &error))?;
         if verdict.allowed { Ok(()) } else { Err(forbidden(user, asks, &verdict.reason)) }
     }

@@ -4,6 +4,7 @@
 //! picture: what a kubelet reports while the list is made is in it or not, as with any list of things sampled at different
 //! times. Protobuf says its length first and is made whole, about 250 bytes a pod.
 
+use super::meters::Meters;
 use crate::cluster::kinds::{Node, Pod};
 use crate::encoding::{Columns, Item, List, Media};
 use crate::kubelet::{Latest, Served, ServedPod};
@@ -16,6 +17,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 use tracing::debug;
+use wire::Millis;
 
 /// Bytes of one piece, and of one turn on the runtime: others wait no longer than it takes to write them.
 const PIECE: usize = 64 << 10;
@@ -38,6 +40,9 @@ pub(super) struct Source {
     pub(super) latest: Latest,
     /// `--serve-swap`.
     pub(super) serve_swap: bool,
+    /// Told how old what is written is at `now`.
+    pub(super) meters: Meters,
+    pub(super) now: Millis,
 }
 
 /// A list being written.
@@ -165,8 +170,14 @@ impl Writing {
     fn piece(&mut self) -> Option<Vec<u8>> {
         let Self { source, list, at } = self;
         let mut out = Vec::with_capacity(PIECE + PIECE / 4);
+        let mut sampled = Vec::with_capacity(LOOK);
         while *at < source.rows.len() {
-            source.each(*at, |item| list.item(item, &mut out));
+            sampled.clear();
+            source.each(*at, |item| {
+                sampled.push(item.at);
+                list.item(item, &mut out);
+            });
+            source.meters.answered(source.now, &sampled);
             *at += LOOK;
             if out.len() >= PIECE {
                 return Some(out);

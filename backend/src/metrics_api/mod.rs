@@ -9,6 +9,8 @@ mod authz;
 mod discovery;
 mod health;
 mod lists;
+mod meters;
+mod missing;
 mod openapi;
 mod request;
 mod reviews;
@@ -20,7 +22,7 @@ mod trust;
 use crate::cluster::{Objects, Sync};
 use crate::http::tls;
 use crate::kubelet::selector::LabelSelector;
-use crate::kubelet::{Coverage, Latest};
+use crate::kubelet::{self, Coverage, Latest};
 use authn::Authenticator;
 use authz::Authorizer;
 use axum::Router;
@@ -28,11 +30,12 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use meters::Meters;
 use request::{Asks, Query, Wish};
 use routes::Long;
 use status::Status;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
@@ -92,6 +95,8 @@ struct Api {
     latest: Latest,
     objects: Objects,
     coverage: Coverage,
+    scraper: kubelet::Meters,
+    meters: Meters,
     draining: watch::Receiver<bool>,
     transport_security: Option<HeaderValue>,
     authenticator: Authenticator,
@@ -110,6 +115,8 @@ pub struct Parts {
     pub latest: Latest,
     pub objects: Objects,
     pub coverage: Coverage,
+    /// What the scraper tells of itself.
+    pub scraper: kubelet::Meters,
     /// True from the first signal to stop on.
     pub draining: watch::Receiver<bool>,
 }
@@ -125,7 +132,8 @@ impl std::fmt::Debug for Parts {
 /// # Errors
 /// When a file that says whom to trust cannot be used; what to do is in the text.
 pub fn build(config: Config, parts: Parts) -> Result<(Router, Follower), String> {
-    let Parts { authentication, authorization, latest, objects, coverage, draining } = parts;
+    let Parts { authentication, authorization, latest, objects, coverage, scraper, draining } = parts;
+    let meters = Meters::default();
     let (trust, follower) = trust::build(config.trusted.clone(), authentication.clone())?;
     let transport_security = match config.transport_security.as_str() {
         "" => None,
@@ -134,9 +142,9 @@ pub fn build(config: Config, parts: Parts) -> Result<(Router, Follower), String>
         ),
     };
     let lives = (config.allowed_cache, config.denied_cache);
-    let authorizer = Authorizer::new(authorization, config.always_allow_paths.clone(), lives);
+    let authorizer = Authorizer::new(authorization, config.always_allow_paths.clone(), lives, meters.clone());
     let api = Api {
-        authenticator: Authenticator::new(authentication, trust, config.token_cache),
+        authenticator: Authenticator::new(authentication, trust, config.token_cache, meters.clone()),
         authorizer,
         places: Arc::new(Semaphore::new(config.max_requests_inflight)),
         was_ready: std::sync::atomic::AtomicBool::new(false),
@@ -144,6 +152,8 @@ pub fn build(config: Config, parts: Parts) -> Result<(Router, Follower), String>
         latest,
         objects,
         coverage,
+        scraper,
+        meters,
         draining,
         transport_security,
     };
@@ -157,13 +167,22 @@ async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
     let (request, _) = request.into_parts();
     let audit = HeaderName::from_static("audit-id");
     let id = request.headers.get(&audit).cloned().or_else(random_id);
+    let began = Instant::now();
     let query = Query::parse(request.uri.query());
+    let asks = Asks::of(&request.method, request.uri.path(), &query);
     let wish = Wish::of(&request.headers, &query);
-    let answer = tokio::time::timeout(api.config.request_timeout, Box::pin(api.answer(&request, &query, &wish))).await;
+    let answer =
+        tokio::time::timeout(api.config.request_timeout, Box::pin(api.answer(&request, (&asks, &query, &wish)))).await;
     let late =
         || Status::new(504, "Timeout", "Timeout: request did not complete within the allotted timeout").with(&[]);
     let response = answer.unwrap_or_else(|_| Err(late()));
     let mut response = response.unwrap_or_else(|status| status.response(wish.media(), wish.pretty));
+    if let Some(resource) = &asks.resource {
+        let (verb, encoding) = (meters::verb(&asks.verb), wish.media().word());
+        let (version, scope, code) = (resource.version, resource.scope(), response.status().as_u16());
+        let request = meters::Request { resource: resource.plural, version, verb, scope, encoding, code };
+        api.meters.request(request, began.elapsed());
+    }
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
     if let Some(value) = &api.transport_security {
@@ -176,16 +195,19 @@ async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
 }
 
 impl Api {
-    async fn answer(&self, request: &http::request::Parts, query: &Query, wish: &Wish<'_>) -> Result<Response, Status> {
+    async fn answer(
+        &self,
+        request: &http::request::Parts,
+        (asks, query, wish): (&Asks, &Query, &Wish<'_>),
+    ) -> Result<Response, Status> {
         let user = self.authenticator.who(&request.headers, request.extensions.get::<tls::Peer>()).await?;
         let place = Arc::clone(&self.places).try_acquire_owned().ok();
         if place.is_none() && !user.is_master() {
             return Err(Status::bare(429, "Too many requests, please try again later."));
         }
-        let asks = Asks::of(&request.method, request.uri.path(), query);
         let uri = request.uri.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or_default();
-        self.authorizer.check(&user, &asks, uri).await?;
-        self.route(request, (&asks, query, wish), place).await
+        self.authorizer.check(&user, asks, uri).await?;
+        self.route(request, (asks, query, wish), place).await
     }
 
     fn is_filled(&self) -> bool {

@@ -51,6 +51,19 @@ pub(super) struct Wish<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Query(Vec<(String, String)>);
 
+// === impl Resource ===
+
+impl Resource {
+    /// How much of the cluster a request is about, in API servers' words.
+    pub(super) fn scope(&self) -> &'static str {
+        match (&self.name, &*self.namespace) {
+            (Some(_), _) => "resource",
+            (None, "") => "cluster",
+            (None, _) => "namespace",
+        }
+    }
+}
+
 // === impl Wish ===
 
 impl<'a> Wish<'a> {

@@ -33,18 +33,18 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Reviews<K, V> {
         Self { entries: Mutex::new(HashMap::new()), life, lives }
     }
 
-    /// The answer to `key`, by `ask` when nobody knows it.
+    /// The answer to `key`, by `ask` when nobody knows it, and whether it was known or already asked for.
     pub(super) async fn get(
         &self,
         key: K,
         ask: impl FnOnce() -> BoxFuture<'static, Result<V, Arc<str>>>,
-    ) -> Result<V, Arc<str>> {
-        let asked = {
+    ) -> (Result<V, Arc<str>>, bool) {
+        let (asked, shared) = {
             let now = Instant::now();
             let mut entries = self.entries.lock();
             match entries.get(&key) {
-                Some(Entry::Known(value, until)) if *until > now => return Ok(value.clone()),
-                Some(Entry::Asked(asked)) => asked.clone(),
+                Some(Entry::Known(value, until)) if *until > now => return (Ok(value.clone()), true),
+                Some(Entry::Asked(asked)) => (asked.clone(), true),
                 _ => {
                     if entries.len() >= ENTRIES {
                         entries.retain(|_, entry| !matches!(entry, Entry::Known(_, until) if *until <= now));
@@ -54,7 +54,7 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Reviews<K, V> {
                     }
                     let asked = ask().shared();
                     entries.insert(key.clone(), Entry::Asked(asked.clone()));
-                    asked
+                    (asked, false)
                 }
             }
         };
@@ -72,6 +72,6 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Reviews<K, V> {
                 entries.remove(&key);
             }
         }
-        answer
+        (answer, shared)
     }
 }

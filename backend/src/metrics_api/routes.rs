@@ -9,8 +9,10 @@ use super::status::Status;
 use crate::cluster::kinds::{Node, Pod};
 use crate::encoding::accept::{self, Groups};
 use crate::encoding::{Choice, Columns, Include, Indent, Item, Kind, List, Media, Shape};
+use crate::exposition::{self, Page};
 use crate::kubelet::Missing;
 use crate::kubelet::selector::LabelSelector;
+use crate::telemetry;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT, VARY, WARNING};
@@ -74,6 +76,10 @@ impl Api {
             }
             path if path.starts_with("/apis/metrics.k8s.io/") => Err(Status::no_resource()),
             "/version" => Ok(version()),
+            "/metrics" => Ok(self.metrics().await),
+            "/debug/taffrail/missing" => {
+                self.missing(query, unix_millis()).await.map(|list| written(list, Media::Json, wish.pretty))
+            }
             path => match openapi::document(path) {
                 Some(openapi::Document { text, tag }) => Ok(tagged(text, tag, &request.headers, Media::Json.name())),
                 None => Ok(self.health(path, query).unwrap_or_else(|| paths(StatusCode::NOT_FOUND))),
@@ -144,6 +150,7 @@ impl Api {
                 .latest
                 .node(name)
                 .map_err(|why| (Status::no_metrics("nodemetrics", name), Some(self.sentence("node", name, &why))))?;
+            self.meters.answered(unix_millis(), &[served.at]);
             return Ok(list.single(&Item::node(&node.meta, swapped(served, self.config.serve_swap))));
         }
         let namespace = &resource.namespace;
@@ -151,8 +158,9 @@ impl Api {
         let pod = pod.ok_or_else(|| (Status::no_object("pods", "pods", name), None))?;
         let served = self.latest.pod(&pod).map_err(|why| {
             let name = format!("{namespace}/{name}");
-            (Status::no_metrics("podmetrics", &name), Some(self.sentence("pod", &name, &why)))
+            (Status::no_metrics("podmetrics", &name), Some(self.pod_sentence(&name, &pod, &why)))
         })?;
+        self.meters.answered(unix_millis(), &[served.at]);
         Ok(list.single(&Item::pod(&pod.meta, &swapped_pod(served, self.config.serve_swap))))
     }
 
@@ -187,7 +195,13 @@ impl Api {
             };
             (Rows::Pods(pods), None)
         };
-        let source = Source { rows, latest: self.latest.clone(), serve_swap: self.config.serve_swap };
+        let source = Source {
+            rows,
+            latest: self.latest.clone(),
+            serve_swap: self.config.serve_swap,
+            meters: self.meters.clone(),
+            now: unix_millis(),
+        };
         let media = list.media();
         let list = match list.shape() {
             Shape::Table(_) => list.table(include, source.columns().await),
@@ -200,6 +214,28 @@ impl Api {
             response.extensions_mut().insert(Long);
         }
         Ok((response, warning))
+    }
+
+    /// What we tell of ourselves.
+    async fn metrics(&self) -> Response {
+        let mut page = Page::default();
+        self.scraper.write(&mut page);
+        self.meters.write(&mut page);
+        let tally = self.latest.tally();
+        let points = "metrics_server_storage_points";
+        page.family(points, exposition::Kind::Gauge, "Objects with two usable points.");
+        page.sample(&[("type", "container")], tally.container_points.into());
+        page.sample(&[("type", "node")], tally.node_points.into());
+        self.write_missing(&mut page, unix_millis()).await;
+        telemetry::write(&mut page);
+        let text = page.text();
+        let long = text.len() > LONG;
+        let mut response = Response::new(Body::from(text));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(exposition::CONTENT_TYPE));
+        if long {
+            response.extensions_mut().insert(Long);
+        }
+        response
     }
 
     /// What a list of nodes lacks, in a sentence.
@@ -217,7 +253,7 @@ impl Api {
         })
     }
 
-    fn sentence(&self, kind: &str, name: &str, why: &Missing) -> String {
+    pub(super) fn sentence(&self, kind: &str, name: &str, why: &Missing) -> String {
         // Coverage knows a node's problem even while its points are still a base.
         let problem = self.coverage.get(name).filter(|_| kind == "node").and_then(|coverage| coverage.problem);
         match problem {
@@ -276,13 +312,15 @@ fn written(mut bytes: Vec<u8>, media: Media, pretty: bool) -> Response {
 
 /// Every path there is: the answer of `/`, and of what is not there.
 fn paths(status: StatusCode) -> Response {
-    const PATHS: [&str; 12] = [
+    const PATHS: [&str; 14] = [
         "/apis",
         "/apis/metrics.k8s.io",
         "/apis/metrics.k8s.io/v1",
         "/apis/metrics.k8s.io/v1beta1",
+        "/debug/taffrail/missing",
         "/healthz",
         "/livez",
+        "/metrics",
         "/openapi/v2",
         "/openapi/v3",
         "/openapi/v3/apis/metrics.k8s.io/v1",

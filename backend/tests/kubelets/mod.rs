@@ -11,7 +11,7 @@
 use backend::cluster::kinds::{Meta, Node, Resources};
 use backend::cluster::{Objects, Sync};
 use backend::history::PAGES_WAITING;
-use backend::kubelet::{Config, Coverage, Focus, KubeletCredentials, Latest, NodePage, TokenSource, build};
+use backend::kubelet::{Config, Coverage, Focus, KubeletCredentials, Latest, Meters, NodePage, TokenSource, build};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -148,6 +148,7 @@ pub struct Running {
     pub coverage: Coverage,
     pub focus: Focus,
     pub pages: mpsc::Receiver<Arc<NodePage>>,
+    pub meters: Meters,
     pub task: tokio::task::JoinHandle<()>,
 }
 
@@ -176,8 +177,9 @@ pub fn run(cluster: &Cluster, resolution: Duration, nodes: Vec<Node>) -> Running
     objects.pods.set_sync(Sync::Live);
     let (sender, pages) = mpsc::channel(PAGES_WAITING);
     let (latest, coverage, focus, scraper) = build(config, objects.clone(), credentials, sender).unwrap();
+    let meters = scraper.meters();
     let task = tokio::spawn(scraper.run(std::future::pending()));
-    Running { objects, latest, coverage, focus, pages, task }
+    Running { objects, latest, coverage, focus, pages, meters, task }
 }
 
 impl Running {
@@ -191,6 +193,13 @@ impl Running {
         };
         let ended = tokio::time::timeout(Duration::from_secs(20), waiting).await;
         assert!(ended.is_ok(), "{node}: expected {what}, found {:?}", self.coverage.get(node));
+    }
+
+    /// The page on which the scraper tells of itself.
+    pub fn told(&self) -> String {
+        let mut page = backend::exposition::Page::default();
+        self.meters.write(&mut page);
+        page.text()
     }
 
     pub async fn fails(&self, node: &str, code: &str) {

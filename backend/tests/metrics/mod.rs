@@ -13,7 +13,7 @@ use axum::body::Body;
 use backend::cluster::kinds::{Meta, Node, Pod, Resources};
 use backend::cluster::{Objects, Sync};
 use backend::http::tls::Peer;
-use backend::kubelet::{ContainerPoint, Coverage, Latest, Names, NodePage, NodePoint, PodPoints, parse};
+use backend::kubelet::{ContainerPoint, Coverage, Latest, Meters, Names, NodePage, NodePoint, PodPoints, parse};
 use backend::metrics_api::{Config, Parts, build};
 use http::Request;
 use http_body_util::BodyExt;
@@ -176,6 +176,7 @@ impl World {
             latest: latest.clone(),
             objects: objects.clone(),
             coverage: Coverage::default(),
+            scraper: Meters::new(Duration::from_secs(resolution)),
             draining: is_draining,
         };
         let (router, authorities) = build(config, parts).unwrap();
