@@ -118,7 +118,7 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
         Some(serving) => (serving, None),
         None => {
             let config = settings::aggregation(flags, &account);
-            let (serving, registrar) = aggregation::build(config, account.client.clone(), notices)?;
+            let (serving, registrar) = aggregation::build(config, account.client.clone(), notices.clone())?;
             (serving, Some(registrar))
         }
     };
@@ -161,7 +161,7 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
     }
     planes.state.spawn("cluster", |stop| watches.run(stopped(stop)));
 
-    let served = ports.served();
+    let (served, served_now) = (ports.served(), latest.clone());
     if let Some(listener) = ports.secure {
         let config = settings::metrics_api(flags)?;
         let (authentication, authorization) = planes.instrument.block_on(settings::reviewers(flags, &account))?;
@@ -198,6 +198,8 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
             objects: objects.clone(),
             history,
             coverage,
+            latest: served_now,
+            notices,
             authority: Arc::new(gate),
             door: Arc::new(people::Lobby { sessions: sessions.clone(), origin: origin.clone() }),
             topology: Arc::new(people::Traffic { proxy }),

@@ -1,8 +1,9 @@
 //! Flags → config → run → exit code: 64 for bad usage, 1 when stopped by an error.
 
 use backend::config::{self, Command, Flags, LoggingFormat};
-use backend::{app, demo};
+use backend::{app, demo, doctor, manifests};
 use clap::Parser as _;
+use std::io::Write as _;
 use std::process::ExitCode;
 use tracing::{error, info, warn};
 
@@ -33,6 +34,12 @@ fn main() -> ExitCode {
     match &flags.command {
         Command::Serve(serve) => app::start_logging(serve.verbosity, serve.logging_format),
         Command::Demo(_) => app::start_logging(0, LoggingFormat::Text),
+        Command::Doctor(doctor) => return diagnose(doctor),
+        Command::Manifests(flags) => {
+            // The reader being gone is no reason for another exit code.
+            let _ = std::io::stdout().lock().write_all(manifests::manifests(flags.delete).as_bytes());
+            return ExitCode::SUCCESS;
+        }
     }
     info!(version = env!("CARGO_PKG_VERSION"), "taffrail");
     for warning in &spelled.warnings {
@@ -50,11 +57,31 @@ fn main() -> ExitCode {
             app::run(&serve, stop)
         }
         Command::Demo(flags) => demo::run(&flags, stop),
+        // Answered above.
+        Command::Doctor(_) | Command::Manifests(_) => Ok(()),
     };
     match end {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// 0 when nothing is broken, 1 otherwise.
+fn diagnose(flags: &config::Doctor) -> ExitCode {
+    if let Err(error) = flags.serve.check() {
+        for sentence in &error.0 {
+            eprintln!("{sentence}");
+        }
+        return ExitCode::from(EX_USAGE);
+    }
+    match doctor::run(flags) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
             ExitCode::FAILURE
         }
     }

@@ -3,9 +3,10 @@
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tracing::{info, warn};
-use wire::Say;
+use wire::{Millis, Say};
 
 /// What a notice is about: its code and the object, which may be empty.
 type Key = (String, String);
@@ -18,7 +19,8 @@ pub struct Notices {
 
 #[derive(Debug, Default)]
 struct Shared {
-    all: RwLock<BTreeMap<Key, Say>>,
+    /// With the time since when each holds.
+    all: RwLock<BTreeMap<Key, (Say, Millis)>>,
     version: watch::Sender<u64>,
 }
 
@@ -29,12 +31,14 @@ impl Notices {
     pub fn set(&self, say: Say) {
         let key = (say.code.clone(), object(&say));
         let mut all = self.shared.all.write();
-        if all.get(&key) == Some(&say) {
+        let known = all.get(&key);
+        if known.is_some_and(|(known, _)| *known == say) {
             return;
         }
+        let since = known.map_or_else(unix_millis, |(_, since)| *since);
         let told: Vec<String> = say.args.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         warn!(notice = say.code, "{}", told.join("; "));
-        all.insert(key, say);
+        all.insert(key, (say, since));
         drop(all);
         self.shared.version.send_modify(|version| *version += 1);
     }
@@ -49,9 +53,9 @@ impl Notices {
         self.drop_where(|key| key.0 == code && key.1 == object);
     }
 
-    /// All that hold, in the order of their codes.
+    /// All that hold, in the order of their codes, each with the time since when (Unix milliseconds).
     #[must_use]
-    pub fn all(&self) -> Vec<Say> {
+    pub fn all(&self) -> Vec<(Say, Millis)> {
         self.shared.all.read().values().cloned().collect()
     }
 
@@ -81,4 +85,9 @@ impl Notices {
 
 fn object(say: &Say) -> String {
     say.arg("apiservice").to_owned()
+}
+
+fn unix_millis() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }

@@ -319,3 +319,66 @@ async fn a_deployment_and_its_pods_are_one_item_that_names_the_cause() {
     let page = overview(&place).await;
     assert_eq!(page.attention.iter().filter(|one| one.at.kind == "Pod").count(), 3, "{:?}", page.attention);
 }
+
+#[tokio::test]
+async fn what_is_wrong_with_our_own_installation_is_told_to_who_looks_after_the_cluster() {
+    let place = shop().await;
+    let own = |page: &wire::overview::Overview| -> Vec<String> {
+        let own = page.attention.iter().filter(|item| item.at.kind == wire::overview::OWN);
+        own.map(|item| item.say.code.clone()).collect()
+    };
+    assert_eq!(own(&overview(&place).await), [""; 0]);
+    let say = wire::Say::new("APISERVICE_OTHERS").with("apiservice", "v1.metrics.k8s.io").with("owner", "a/b");
+    place.notices.set(say.with("own", "taffrail/taffrail"));
+    assert_eq!(own(&overview(&place).await), ["APISERVICE_OTHERS"]);
+    place.house.closed.lock().unwrap().push("nodes");
+    assert_eq!(own(&overview(&place).await), [""; 0], "nothing for who may not list nodes");
+    place.house.closed.lock().unwrap().clear();
+    place.notices.clear_of("APISERVICE_OTHERS", "v1.metrics.k8s.io");
+    assert_eq!(own(&overview(&place).await), [""; 0]);
+}
+
+async fn coverage(place: &Place) -> Server {
+    let mut socket = place.enter(Vec::new()).await;
+    open(&mut socket, 1, View::Coverage).await
+}
+
+#[tokio::test]
+async fn coverage_says_what_is_missing_and_why_to_who_may_list_nodes() {
+    use backend::kubelet::{ContainerPoint, NodePage, NodePoint, PodPoints};
+    let place = shop().await;
+    place.apply(&[pod("shop", "young-1", "web", "n1"), node("n2", "True")]);
+    let began = std::time::Instant::now();
+    let now = jiff::Timestamp::now().as_millisecond();
+    for round in 0..2_u64 {
+        let at = now - 20_000 + 15_000 * round as i64;
+        let cpu = 1_000_000_000 * (round + 1);
+        let container =
+            ContainerPoint { name: "web".into(), at, cpu: Some(cpu), memory: Some(4096), swap: None, started: None };
+        let points =
+            |name: &str| PodPoints { namespace: "shop".into(), name: name.into(), containers: vec![container.clone()] };
+        // The second pod is new in the second round.
+        let pods = if round == 0 { vec![points("web-1")] } else { vec![points("web-1"), points("young-1")] };
+        let node_point = Some(NodePoint { at, cpu, memory: 4096, swap: None });
+        let page = NodePage { node: "n1".into(), asked: at, scheduled: true, node_point, pods };
+        place.latest.apply(&page, began + std::time::Duration::from_secs(15 * round), &place.objects.pods);
+    }
+    let problem = Some(wire::Say::new("Timeout").with("node", "n2"));
+    place
+        .coverage
+        .set("n2", backend::kubelet::NodeCoverage { failures: 3, problem, since: Some(5), ..Default::default() });
+    place.coverage.set("n1", backend::kubelet::NodeCoverage { good: Some(now), took: 7, ..Default::default() });
+    let Server::Coverage { coverage: page, .. } = coverage(&place).await else { panic!("no coverage") };
+    assert_eq!((page.nodes_served, page.nodes_total, page.pods_served, page.pods_total), (1, 2, 1, 2));
+    let nodes: Vec<_> = page.nodes.iter().map(|node| (&*node.name, node.level, node.failures)).collect();
+    assert_eq!(nodes, [("n2", Level::Bad, 3), ("n1", Level::Good, 0)]);
+    assert_eq!((page.nodes[1].took, page.nodes[1].window), (7, 15.0));
+    assert_eq!(page.reasons, [("WaitingForSecondSample".to_owned(), 1)]);
+    assert_eq!((&*page.missing[0].at.name, page.missing[0].say.arg("container")), ("young-1", "web"));
+    assert_eq!(page.fresh.unwrap().window, 15.0);
+    place.house.closed.lock().unwrap().push("nodes");
+    let Server::State { state: wire::ViewState::Denied(say), .. } = coverage(&place).await else {
+        panic!("not denied")
+    };
+    assert_eq!(say.arg("kind"), "nodes");
+}

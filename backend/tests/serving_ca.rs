@@ -143,7 +143,7 @@ async fn somebody_elses_metrics_api_is_reported_and_left_alone() {
     let before = world.services.get(VERSIONS[1]).await.unwrap();
     let (_, notices) = world.replica().await;
     until("it is reported", || async { notices.all().len() == 2 }).await;
-    for say in notices.all() {
+    for (say, _) in notices.all() {
         assert_eq!((say.code.as_str(), say.arg("owner")), ("APISERVICE_OTHERS", "kube-system/metrics-server"));
         assert_eq!(say.arg("own"), "kube-system/taffrail");
     }
@@ -165,7 +165,7 @@ async fn without_the_secret_each_replica_is_trusted_all_the_same() {
     let (other, _) = world.replica().await;
     let bundle = world.until_trusted(&other).await;
     assert!(verifies(&bundle, &one), "the second one has pushed the first one out");
-    let [say] = notices.all().try_into().unwrap();
+    let [(say, _)] = notices.all().try_into().unwrap();
     assert_eq!((say.code.as_str(), say.arg("secret")), ("SERVING_CA", "kube-system/taffrail-serving-ca"));
     assert!(say.arg("cause").contains("not found"), "{say:?}");
 }
@@ -180,7 +180,7 @@ async fn a_secret_with_something_else_in_it_is_left_as_it_is() {
     let before = world.secrets.replace(SECRET, &kube::api::PostParams::default(), &secret).await.unwrap();
     let (serving, notices) = world.replica().await;
     world.until_trusted(&serving).await;
-    let [say] = notices.all().try_into().unwrap();
+    let [(say, _)] = notices.all().try_into().unwrap();
     assert!(say.arg("cause").contains("unusable") && !format!("{say:?}").contains("mine"), "{say:?}");
     assert_eq!(world.secrets.get(SECRET).await.unwrap(), before);
 }

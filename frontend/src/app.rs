@@ -1,7 +1,9 @@
 //! Who is here, the shell, and which page is shown.
 
 use crate::nav::{Nav, Page};
-use crate::pages::{list::List, login::Login, map::MapPage, object::Drawer, overview::OverviewPage};
+use crate::pages::{
+    coverage::CoveragePage, list::List, login::Login, map::MapPage, object::Drawer, overview::OverviewPage,
+};
 use crate::parts::{bar::Bar, rail::Rail};
 use crate::words::{self, text};
 use crate::{browser, link, session};
@@ -105,7 +107,7 @@ fn Shell(
     Effect::new(move |_| browser::set_title(&format!("{} · {}", title(&nav.page.get()), place.get().cluster)));
     let kind = Memo::new(move |_| match nav.page.get() {
         Page::List(kind, _) => Some(kind),
-        Page::Overview | Page::Map | Page::Unknown => None,
+        Page::Overview | Page::Map | Page::Coverage | Page::Unknown => None,
     });
     let drawer = Memo::new(move |_| match nav.page.get() {
         Page::List(kind, Some(at)) => Some((kind, at)),
@@ -127,6 +129,7 @@ fn Shell(
             {move || plain.get().map(|page| match page {
                 Page::Overview => view! { <OverviewPage/> }.into_any(),
                 Page::Map => view! { <MapPage/> }.into_any(),
+                Page::Coverage => view! { <CoveragePage/> }.into_any(),
                 Page::List(..) | Page::Unknown => view! {
                     <main class="page"><h1>{text!("No such page")}</h1>
                         <p class="mid">{text!("Nothing lives at this address.")}</p><p><a class="act" href=move || nav.href("")>{text!("Overview")}</a></p>
@@ -174,6 +177,7 @@ fn title(page: &Page) -> String {
     match page {
         Page::Overview => text!("Overview").to_owned(),
         Page::Map => text!("Map").to_owned(),
+        Page::Coverage => text!("Scrape coverage").to_owned(),
         Page::List(_, Some((_, name))) => name.clone(),
         Page::List(kind, None) => words::plural(*kind).to_owned(),
         Page::Unknown => "Taffrail".to_owned(),

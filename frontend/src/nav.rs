@@ -13,6 +13,7 @@ use wire::{Kind, Millis, Ref};
 pub(crate) enum Page {
     Overview,
     Map,
+    Coverage,
     /// A kind's list, with the object whose drawer is open.
     List(Kind, Option<(String, String)>),
     Unknown,
@@ -98,6 +99,7 @@ impl Nav {
         let path = match self.page.get_untracked() {
             Page::Overview | Page::Unknown => String::new(),
             Page::Map => "map".to_owned(),
+            Page::Coverage => "coverage".to_owned(),
             Page::List(kind, None) => kind.word().to_owned(),
             Page::List(kind, Some((namespace, name))) => object_path(kind, &namespace, &name),
         };
@@ -164,6 +166,7 @@ fn page_of(path: &str) -> Page {
     match parts.as_slice() {
         [] | ["overview" | "login"] => Page::Overview,
         ["map" | "topology"] => Page::Map,
+        ["coverage"] => Page::Coverage,
         [word, rest @ ..] => match (Kind::of_word(word).filter(|kind| listed(*kind)), rest) {
             (Some(kind), []) => Page::List(kind, None),
             (Some(kind), [namespace, name]) => {
@@ -192,6 +195,7 @@ mod tests {
     #[test]
     fn paths_are_pages() {
         assert_eq!(page_of("/"), Page::Overview);
+        assert_eq!(page_of("/coverage"), Page::Coverage);
         assert_eq!(page_of("/pod"), Page::List(Kind::Pod, None));
         assert_eq!(page_of("/node/_/a"), Page::List(Kind::Node, Some((String::new(), "a".into()))));
         assert_eq!(page_of("/pod/x"), Page::Unknown);

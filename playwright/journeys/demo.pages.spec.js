@@ -28,6 +28,7 @@ const pages = [
   ['services', plain('service')],
   ['service', drawer('service?q=ledger')],
   ['map', plain('map')],
+  ['coverage', plain('coverage')],
   ['lost', plain('nowhere')],
 ];
 

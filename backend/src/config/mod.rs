@@ -33,6 +33,10 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Run against a simulated cluster inside this process
     Demo(Demo),
+    /// Say what is wrong with an installation, and what to do; takes the flags of serve
+    Doctor(Box<Doctor>),
+    /// Print what to apply to a cluster
+    Manifests(Manifests),
 }
 
 #[derive(Debug, Args)]
@@ -140,6 +144,25 @@ pub struct Serve {
     /// How the log is written
     #[arg(long, value_enum, default_value = "text")]
     pub logging_format: LoggingFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub serve: Serve,
+    /// Account of the installation, NAMESPACE/NAME; without it whoever runs this, or taffrail/taffrail for a person
+    #[arg(long)]
+    pub service_account: Option<String>,
+    /// Print a JSON list
+    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true", require_equals = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Manifests {
+    /// In the order to delete in: kubectl delete --ignore-not-found -f -
+    #[arg(long)]
+    pub delete: bool,
 }
 
 #[derive(Debug, Args)]

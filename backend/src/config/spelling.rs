@@ -104,8 +104,8 @@ pub fn spelled(given: impl IntoIterator<Item = OsString>) -> Result<Spelled, Str
                 spelled.arguments.push("serve".into());
             }
         }
-        Some(first) if first == "serve" => spelled.arguments.extend(rest.next()),
-        // Other commands are ours alone, and nobody's old argument list has them.
+        Some(first) if first == "serve" || first == "doctor" => spelled.arguments.extend(rest.next()),
+        // Other commands have flags of their own, and nobody's old argument list has them.
         _ => {
             spelled.arguments.extend(rest);
             return Ok(spelled);

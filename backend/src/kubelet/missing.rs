@@ -39,6 +39,22 @@ impl Missing {
         }
     }
 
+    /// For people: the reason with its parameters.
+    #[must_use]
+    pub fn say(&self) -> Say {
+        let say = Say::new(self.reason());
+        match self {
+            Self::NodeFails(problem) => problem.clone(),
+            Self::WaitingForSecondSample(Some(container))
+            | Self::CounterReset(Some(container))
+            | Self::ContainerRestarted(container) => say.with("container", &**container),
+            Self::IncompleteContainer { container, lacks } => say.with("container", &**container).with("lacks", *lacks),
+            Self::NodeMissing { node, reason } => say.with("node", &**node).with("reason", reason.as_str()),
+            Self::NotReportedByKubelet(Some(node)) => say.with("node", &**node),
+            _ => say,
+        }
+    }
+
     /// The reason's code.
     #[must_use]
     pub fn reason(&self) -> &str {

@@ -41,6 +41,12 @@ const SPREAD_NODE: Duration = Duration::from_millis(8);
 #[error("kubelet client: {0}")]
 pub struct BuildError(String);
 
+impl BuildError {
+    pub(super) fn of(failure: &Failure) -> Self {
+        Self(failure.to_string())
+    }
+}
+
 /// The scraper's task.
 #[derive(Debug)]
 pub struct Scraper {
@@ -82,7 +88,7 @@ pub fn build(
 ) -> Result<(Latest, Coverage, Focus, Scraper), BuildError> {
     let meters = Meters::new(config.resolution);
     let kubelets = Kubelets::new(config.clone(), credentials, meters.clone());
-    let kubelets = kubelets.map_err(|failure| BuildError(failure.to_string()))?;
+    let kubelets = kubelets.map_err(|failure| BuildError::of(&failure))?;
     let latest = Latest::new(config.resolution, config.drop_after_failed);
     let (coverage, focus) = (Coverage::default(), Focus::default());
     let scraper = Scraper {

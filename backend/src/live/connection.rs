@@ -152,7 +152,7 @@ impl Connection {
         let mut receivers = vec![objects.nodes.version(), objects.namespaces.version(), objects.pods.version()];
         receivers.extend([objects.replica_sets.version(), objects.deployments.version(), objects.services.version()]);
         receivers.extend([objects.endpoint_slices.version(), objects.events.version()]);
-        receivers.extend([parts.history.rounds(), parts.coverage.version()]);
+        receivers.extend([parts.history.rounds(), parts.coverage.version(), parts.notices.version()]);
         Pulse(receivers)
     }
 

@@ -9,7 +9,8 @@ use super::views::Shown;
 use crate::cluster::Objects;
 use crate::cluster::kinds::{Deployment, EndpointSlice, Event, Namespace, Node, Pod, ReplicaSet, Service};
 use crate::history::Reader;
-use crate::kubelet::Coverage;
+use crate::kubelet::{Coverage, Latest};
+use crate::notices::Notices;
 use parking_lot::Mutex;
 use std::any::Any;
 use std::collections::HashMap;
@@ -36,6 +37,10 @@ pub struct Parts {
     pub objects: Objects,
     pub history: Reader,
     pub coverage: Coverage,
+    /// What `metrics.k8s.io` serves.
+    pub latest: Latest,
+    /// What is wrong with our own installation, for who sees all nodes.
+    pub notices: Notices,
     pub authority: Arc<dyn Authority>,
     pub door: Arc<dyn Door>,
     pub topology: Arc<dyn Topology>,

@@ -8,6 +8,7 @@ mod arrivals;
 pub mod board;
 mod charts;
 pub mod connection;
+mod coverage;
 mod cuts;
 pub mod diff;
 pub mod digest;

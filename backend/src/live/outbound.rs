@@ -13,6 +13,8 @@ use wire::{Say, Server, Sub, View, ViewState};
 const PACE: Duration = Duration::from_millis(250);
 /// Between two frames of a view that is made of everything, also when the first of them said nothing new.
 const SLOW: Duration = Duration::from_secs(1);
+/// Between two pages of scrape coverage: every pod is looked at for one, and kubelets are asked every ten seconds or more.
+const SLOWER: Duration = Duration::from_secs(5);
 /// How many times as long as a frame took nothing is made anew for its view: of a cluster so large that a map takes long,
 /// it comes less often, and a view costs a fifth of a core at most.
 const REST: u32 = 4;
@@ -152,6 +154,7 @@ fn undecided(known: Option<&ViewState>, shown: Option<&Shown>, reason: &str) -> 
 fn pace(view: &View) -> Duration {
     match view {
         View::Overview { .. } | View::Namespaces => SLOW,
+        View::Coverage => SLOWER,
         View::Table(_) | View::Chart(_) | View::Object { .. } | View::Map { .. } => PACE,
     }
 }
@@ -160,6 +163,7 @@ fn lacking(view: &View) -> Say {
     let (verb, resource) = match view {
         View::Table(ask) => ("list", ask.kind.resource()),
         View::Map { .. } => ("list", "services"),
+        View::Coverage => ("list", "nodes"),
         View::Chart(_) | View::Object { .. } | View::Overview { .. } | View::Namespaces => ("get", "metrics"),
     };
     denied(verb, resource).with("kind", resource)

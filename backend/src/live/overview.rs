@@ -9,6 +9,7 @@ use super::permits::Sight;
 use super::silent;
 use super::views::{self, scope_of};
 use crate::cluster::Cache;
+use crate::notices::Notices;
 use crate::printers::Printer;
 use crate::session::gate::Resource;
 use crate::session::{Permitted, Scope};
@@ -52,6 +53,9 @@ pub(super) fn overview(shared: &Shared, sight: &Sight, spaces: &[String], now: M
         });
         attention.extend(fold::into_nodes(down, failing));
         attention.extend(silent::items(&nodes, &shared.parts.coverage));
+        if sees_nodes {
+            attention.extend(installation(&shared.parts.notices));
+        }
         attention.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.at.cmp(&b.at)));
         let attention_total = number(attention.len());
         attention.truncate(LISTED);
@@ -180,6 +184,13 @@ fn count<K: Printer>(cache: &Cache<K>, scope: &Scope, state: impl Fn(&K) -> Stat
         let bad = seen.iter().filter(|object| state(object).0 >= Level::Warn).count();
         (number(seen.len()), number(bad))
     })
+}
+
+/// What is wrong with our own installation. Who sees all nodes looks after the cluster.
+fn installation(notices: &Notices) -> Vec<Attention> {
+    let own = || Ref { kind: wire::overview::OWN.into(), namespace: String::new(), name: String::new() };
+    let item = |(say, since)| Attention { level: Level::Warn, at: own(), say, since };
+    notices.all().into_iter().map(item).collect()
 }
 
 /// What is wrong with each of the objects, at worst.

@@ -25,6 +25,7 @@ pub(super) fn step(before: Option<&Server>, fresh: Server, (seq, base): (u32, u3
         (_, Server::Chart { sub, chart, .. }) => Server::Chart { sub, seq, chart },
         (_, Server::Object { sub, object, .. }) => Server::Object { sub, seq, object },
         (_, Server::Overview { sub, overview, .. }) => Server::Overview { sub, seq, overview },
+        (_, Server::Coverage { sub, coverage, .. }) => Server::Coverage { sub, seq, coverage },
         (_, Server::Namespaces { sub, namespaces, .. }) => Server::Namespaces { sub, seq, namespaces },
         (_, other) => other,
     }

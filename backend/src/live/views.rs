@@ -1,6 +1,7 @@
 //! The views of a browser: what each needs, when it moved, and its next frame.
 
 use super::charts;
+use super::coverage;
 use super::hub::Shared;
 use super::object::{self, Seen};
 use super::overview;
@@ -77,9 +78,12 @@ impl Shown {
     pub(super) fn new(view: &View) -> Self {
         match view {
             View::Table(_) => Self::Table(Table::default()),
-            View::Chart(_) | View::Object { .. } | View::Map { .. } | View::Overview { .. } | View::Namespaces => {
-                Self::Whole(None, None)
-            }
+            View::Chart(_)
+            | View::Object { .. }
+            | View::Map { .. }
+            | View::Overview { .. }
+            | View::Namespaces
+            | View::Coverage => Self::Whole(None, None),
         }
     }
 
@@ -216,6 +220,7 @@ pub(super) fn needs(view: &View) -> (Vec<Need>, Spaces) {
             needs.push(Need::List(Resource::POD_METRICS, namespaces.clone()));
             (needs, Spaces::Always)
         }
+        View::Coverage => (vec![list(Kind::Node, &[]), list(Kind::Pod, &[])], Spaces::Never),
         View::Namespaces => {
             let mut needs = overview::COUNTED.map(|kind| list(kind, &[])).to_vec();
             needs.push(list(Kind::EndpointSlice, &[]));
@@ -226,7 +231,7 @@ pub(super) fn needs(view: &View) -> (Vec<Need>, Spaces) {
 
 /// Whether nothing at all is shown without the first need: an overview is made of what there is.
 pub(super) fn strict(view: &View) -> bool {
-    matches!(view, View::Table(_) | View::Chart(_) | View::Map { .. })
+    matches!(view, View::Table(_) | View::Chart(_) | View::Map { .. } | View::Coverage)
 }
 
 /// A number that moves when what the view is made of moves.
@@ -239,9 +244,14 @@ pub(super) fn version(shared: &Shared, view: &View) -> u64 {
         }
         View::Table(ask) => of(ask.kind) + round,
         View::Chart(_) => round,
+        View::Coverage => {
+            let coverage = *shared.parts.coverage.version().borrow();
+            of(Kind::Node) + of(Kind::Pod) + coverage
+        }
         View::Object { .. } | View::Map { .. } | View::Overview { .. } | View::Namespaces => {
             let coverage = *shared.parts.coverage.version().borrow();
-            Kind::ALL.into_iter().map(of).sum::<u64>() + round + coverage
+            let notices = *shared.parts.notices.version().borrow();
+            Kind::ALL.into_iter().map(of).sum::<u64>() + round + coverage + notices
         }
     }
 }
@@ -266,6 +276,7 @@ pub(super) fn state(shared: &Shared, view: &View, sight: &Sight) -> ViewState {
     };
     match view {
         View::Table(ask) => one(ask.kind),
+        View::Coverage => worse(one(Kind::Node), one(Kind::Pod)),
         View::Object { kind, .. } => one(*kind),
         View::Overview { namespaces } => all(&SUMMED, namespaces),
         // What can't be read beside Services the map says itself.
@@ -332,6 +343,9 @@ fn whole(
             let overview = overview::overview(shared, sight, namespaces, now);
             overview.map(|overview| Server::Overview { sub, seq: 0, overview })
         }
+        View::Coverage => {
+            coverage::coverage(shared, sight, now).map(|coverage| Server::Coverage { sub, seq: 0, coverage })
+        }
         View::Namespaces => {
             overview::namespaces(shared, sight, now).map(|namespaces| Server::Namespaces { sub, seq: 0, namespaces })
         }
@@ -352,6 +366,11 @@ pub(super) fn node(shared: &Shared, view: &View) -> Option<String> {
             Target::Pod(namespace, name) => of_pod(namespace, name),
             Target::Cluster | Target::Namespace(_) => None,
         },
-        View::Object { .. } | View::Table(_) | View::Map { .. } | View::Overview { .. } | View::Namespaces => None,
+        View::Object { .. }
+        | View::Table(_)
+        | View::Map { .. }
+        | View::Overview { .. }
+        | View::Namespaces
+        | View::Coverage => None,
     }
 }

@@ -161,6 +161,8 @@ pub struct Place {
     pub address: SocketAddr,
     pub objects: Objects,
     pub coverage: backend::kubelet::Coverage,
+    pub latest: backend::kubelet::Latest,
+    pub notices: backend::notices::Notices,
     pub house: Arc<House>,
     counter: AtomicU32,
     _draining: watch::Sender<bool>,
@@ -188,11 +190,15 @@ impl Place {
         let config = backend::history::Config { resolution: 15_000 };
         let (pages, keeper, history) = backend::history::build(&config, objects.clone());
         let coverage = backend::kubelet::Coverage::default();
+        let notices = backend::notices::Notices::default();
+        let latest = backend::kubelet::Latest::new(std::time::Duration::from_secs(15), 3);
         let parts = Parts {
             own: watch::channel((f32::NAN, f32::NAN)).1,
             objects: objects.clone(),
             history,
             coverage: coverage.clone(),
+            latest: latest.clone(),
+            notices: notices.clone(),
             authority: Arc::<House>::clone(&house),
             door: Arc::new(Porch(Arc::clone(&house))),
             topology: Arc::new(Traffic { proxy: watch::channel(wire::map::Proxy::default()).1 }),
@@ -207,7 +213,18 @@ impl Place {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, routes(parts).layer(Extension(peer))).await });
-        Self { address, objects, coverage, house, counter: AtomicU32::new(100), _draining: drain, pages, keeper }
+        Self {
+            address,
+            objects,
+            coverage,
+            latest,
+            notices,
+            house,
+            counter: AtomicU32::new(100),
+            _draining: drain,
+            pages,
+            keeper,
+        }
     }
 
     pub fn put(&self, id: u64, name: &str) {

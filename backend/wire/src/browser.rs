@@ -112,6 +112,8 @@ pub enum View {
     },
     /// The namespaces the person may see, with counts: `Namespaces`. One per connection, for the shell.
     Namespaces,
+    /// How well kubelets answer, for who may list nodes: `Coverage`.
+    Coverage,
 }
 
 // === impl Browser ===

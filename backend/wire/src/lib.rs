@@ -13,6 +13,7 @@ extern crate alloc;
 pub mod age;
 pub mod browser;
 pub mod chart;
+pub mod coverage;
 pub mod map;
 pub mod object;
 pub mod overview;

@@ -44,6 +44,9 @@ pub struct Gauge {
     pub capacity: f64,
 }
 
+/// The kind of [`Attention::at`] where it is about Taffrail's own installation and no object of a page.
+pub const OWN: &str = "Taffrail";
+
 /// Something that needs a person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attention {

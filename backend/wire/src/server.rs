@@ -1,6 +1,7 @@
 //! What the server says.
 
 use crate::chart::Chart;
+use crate::coverage::Coverage;
 use crate::map::{Map, MapDiff};
 use crate::object::Object;
 use crate::overview::{Namespaces, Overview};
@@ -196,6 +197,15 @@ pub enum Server {
     Ping {
         /// The server's clock.
         now: Millis,
+    },
+    /// How well kubelets answer, whole.
+    Coverage {
+        /// Which view.
+        sub: Sub,
+        /// Frame number.
+        seq: u32,
+        /// The page.
+        coverage: Coverage,
     },
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wire::browser::Resume;
 use wire::chart::{Chart, ChartAsk, Metric, Target};
+use wire::coverage::{Coverage, CoveredNode, Fresh, Gap};
 use wire::map::{Map, MapDiff, Proxy};
 use wire::overview::{Gauge, Namespaces, Overview};
 use wire::server::ViewState;
@@ -34,6 +35,7 @@ fn what_the_browser_says_has_these_bytes() {
     check(&Browser::Open { sub: SUB, view: object }, &[2, 7, 2, 0, 0, 1, b'n']);
     check(&Browser::Open { sub: SUB, view: View::Map { namespaces: vec![] } }, &[2, 7, 3, 0]);
     check(&Browser::Open { sub: SUB, view: View::Overview { namespaces: vec![] } }, &[2, 7, 4, 0]);
+    check(&Browser::Open { sub: SUB, view: View::Coverage }, &[2, 7, 6]);
     check(&Browser::Close { sub: SUB }, &[4, 7]);
     check(&Browser::Ack { sub: SUB, seq: 128 }, &[5, 7, 0x80, 1]);
     check(&Browser::Hold { sub: SUB, on: true }, &[6, 7, 1]);
@@ -112,6 +114,33 @@ fn what_the_server_says_has_these_bytes() {
     check(&Server::Revoked { sub: SUB, say: say() }, &[16, 7, 1, b'X', 0]);
     check(&Server::Notice(say()), &[17, 1, b'X', 0]);
     check(&Server::Ping { now: -1 }, &[18, 1]);
+    let node = CoveredNode {
+        name: "n".into(),
+        level: Level::Warn,
+        heard: 1,
+        took: 2,
+        failures: 3,
+        age: 1.0,
+        window: 2.0,
+        left_out: 4,
+        problem: Some(say()),
+    };
+    let at = wire::Ref { kind: "p".into(), namespace: "a".into(), name: "b".into() };
+    let coverage = Coverage {
+        nodes: vec![node],
+        nodes_total: 5,
+        nodes_served: 6,
+        pods_total: 7,
+        pods_served: 8,
+        fresh: Some(Fresh { median: 0.0, worst: 0.0, window: 0.0 }),
+        reasons: vec![("r".into(), 9)],
+        missing: vec![Gap { at, say: say() }],
+    };
+    let node = [1, 1, b'n', 3, 2, 2, 3, 0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, 4, 1, 1, b'X', 0];
+    let fresh = [5, 6, 7, 8, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let gaps = [1, 1, b'r', 9, 1, 1, b'p', 1, b'a', 1, b'b', 1, b'X', 0];
+    let bytes = [&[19, 7, 1][..], &node, &fresh, &gaps].concat();
+    check(&Server::Coverage { sub: SUB, seq: 1, coverage }, &bytes);
 }
 
 #[test]

@@ -328,6 +328,7 @@ fn address(frame: &Server) -> Option<(Sub, Option<u32>)> {
         | Server::Object { sub, seq, .. }
         | Server::Map { sub, seq, .. }
         | Server::MapDiff { sub, seq, .. }
+        | Server::Coverage { sub, seq, .. }
         | Server::Overview { sub, seq, .. }
         | Server::Namespaces { sub, seq, .. } => Some((*sub, Some(*seq))),
         Server::State { sub, .. } | Server::Fault { sub: Some(sub), .. } | Server::Revoked { sub, .. } => {

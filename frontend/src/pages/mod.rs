@@ -1,5 +1,6 @@
 //! One file a page.
 
+pub(crate) mod coverage;
 pub(crate) mod list;
 pub(crate) mod login;
 pub(crate) mod map;

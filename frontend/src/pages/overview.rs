@@ -1,7 +1,8 @@
 //! The first page: what needs a person, and how full the cluster is.
 
 use crate::nav::Nav;
-use crate::parts::mark::{Mark, State, class};
+use crate::parts::item::item;
+use crate::parts::mark::{State, class};
 use crate::parts::plot::{Crosshair, Plot, watch_chart};
 use crate::parts::standing::{Note, Standing};
 use crate::parts::usage::Gauge;
@@ -9,7 +10,7 @@ use crate::words::{self, text};
 use crate::{browser, format, link};
 use leptos::prelude::*;
 use wire::chart::{Metric, Target};
-use wire::overview::{Attention, Gauge as Full, NodeTile, Overview};
+use wire::overview::{Gauge as Full, NodeTile, Overview};
 use wire::table::Tally;
 use wire::{Level, Server, View};
 
@@ -57,7 +58,7 @@ pub(crate) fn OverviewPage() -> impl IntoView {
                 }}
                 {move || known().map(|page| view! {
                     <section class="panel tall"><header><h2>{text!("Needs attention")}</h2><span class="right">{text!("worst first")}</span></header>
-                        <div class="att" class:all=move || all.get()>{page.attention.into_iter().map(|item| view! { <Item item/> }).collect_view()}</div>
+                        <div class="att" class:all=move || all.get()>{page.attention.iter().map(|one| item(one.level, &one.at, "", words::say(&one.say), one.since)).collect_view()}</div>
                         // Only a narrow page, where the list stands above all else, begins with its worst.
                         {(page.attention_total > 6).then(|| view! {
                             <button class="more" aria-expanded=move || all.get().to_string() on:click=move |_| all.update(|all| *all = !*all)>
@@ -109,20 +110,6 @@ fn Fill(
                 <Plot chart metric tall=true/>
             </div>
         </section>
-    }
-}
-
-#[component]
-fn Item(item: Attention) -> impl IntoView {
-    let nav = expect_context::<Nav>();
-    let Attention { level, at, say, since } = item;
-    let name = if at.namespace.is_empty() { at.name.clone() } else { format!("{}/{}", at.namespace, at.name) };
-    let name = if matches!(at.kind.as_str(), "Pod" | "Node") { name } else { format!("{} {name}", at.kind) };
-    view! {
-        <a class=class(level) href=move || nav.href_of(&at)>
-            <span><Mark level/></span><div><b>{name}</b><p>{words::say(&say)}</p></div>
-            <small>{move || (since > 0).then(|| nav.age(since))}</small>
-        </a>
     }
 }
 

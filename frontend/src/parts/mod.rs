@@ -2,6 +2,7 @@
 
 pub(crate) mod bar;
 pub(crate) mod graph;
+pub(crate) mod item;
 pub(crate) mod mark;
 pub(crate) mod plot;
 pub(crate) mod rail;

@@ -1,0 +1,175 @@
+// metrics.k8s.io on a real cluster beside others of its kind: metrics-server, and a second replica of ours. And every form
+// of an answer, through the aggregator.
+import { test, expect } from '@playwright/test';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { serve, token } from '../lib/real.js';
+import { kubectl, tryKubectl, taffrail } from '../lib/taffrail.js';
+
+const { CLUSTER_DIR: dir, BIN: bin, ADDRESS: address } = process.env;
+const versions = ['v1', 'v1beta1'];
+let product;
+test.beforeAll(async () => {
+  product = await taffrail(serve, /secure_port=\S+/);
+});
+test.afterAll(async () => product?.stop());
+
+/** A list of one server, asked directly. */
+function list(port, resource, version = 'v1beta1') {
+  const answer = execFileSync('curl', ['-sk', '--noproxy', '*', '-H', `Authorization: Bearer ${token.watcher}`, `https://${address}:${port}/apis/metrics.k8s.io/${version}/${resource}`], { encoding: 'utf8', maxBuffer: 1 << 26 });
+  try {
+    return JSON.parse(answer).items ?? [];
+  } catch {
+    return []; // not there yet
+  }
+}
+const nano = (quantity) => Number(quantity.replace(/[num]$/, '')) * ({ n: 1, u: 1e3, m: 1e6 }[quantity.slice(-1)] ?? 1e9);
+const bytes = (quantity) => Number(quantity.replace(/[KMG]i$/, '')) * ({ Ki: 1 << 10, Mi: 1 << 20, Gi: 1 << 30 }[quantity.slice(-2)] ?? 1);
+
+/** Per container: nanocores and bytes, by sample time. */
+function note(into, items) {
+  for (const item of items) {
+    for (const { name, usage } of item.containers) {
+      const key = `${item.metadata.namespace}/${item.metadata.name}/${name}`;
+      (into[key] ??= new Map()).set(item.timestamp, [nano(usage.cpu), bytes(usage.memory)]);
+    }
+  }
+}
+const mean = (samples, at) => [...samples.values()].reduce((sum, one) => sum + one[at], 0) / samples.size;
+
+test('every form of an answer passes the aggregator', async () => {
+  test.setTimeout(240_000);
+  for (const version of versions) kubectl(['wait', '--for=condition=Available', `apiservice/${version}.metrics.k8s.io`, '--timeout=30s']);
+  await expect.poll(() => tryKubectl(['top', 'pods', '-A', '--containers', '--no-headers']).out, { timeout: 60_000 }).toMatch(/team\s+burn\s+cpu/);
+  const head = (args) => kubectl(args).split('\n')[0].trim().split(/\s+/);
+  expect(head(['get', 'nodemetrics'])).toEqual(expect.arrayContaining(['NAME', 'CPU', 'MEMORY', 'WINDOW']));
+  expect(head(['get', 'podmetrics', '-A'])).toEqual(expect.arrayContaining(['NAMESPACE', 'NAME', 'CPU', 'MEMORY', 'WINDOW']));
+  expect(head(['top', 'pods', '-n', 'team', '--sum'])).toEqual(['NAME', 'CPU(cores)', 'MEMORY(bytes)']);
+  expect(head(['top', 'node', '--sort-by=cpu', '--show-capacity'])).toEqual(['NAME', 'CPU(cores)', 'CPU(%)', 'MEMORY(bytes)', 'MEMORY(%)']);
+  expect(kubectl(['top', 'pods', '-A', '-l', 'app=web', '--no-headers']).trim().split('\n').length).toBe(2);
+  expect(kubectl(['top', 'pods', '-n', 'team', '--field-selector=metadata.name=burn', '--no-headers'])).toMatch(/^burn/);
+  const json = JSON.parse(kubectl(['get', 'podmetrics', 'burn', '-n', 'team', '-o', 'json']));
+  expect(json.containers[0].name).toBe('cpu');
+  expect(kubectl(['get', 'nodemetrics', 'node-a', '-o', 'yaml'])).toMatch(/kind: NodeMetrics/);
+  expect(kubectl(['get', 'nodemetrics', '-o', 'name']).trim()).toBe('nodemetrics.metrics.k8s.io/node-a');
+  const missing = tryKubectl(['get', 'podmetrics', 'nobody', '-n', 'team']);
+  expect(missing.err).toContain('(NotFound): pods "nobody" not found');
+  // OpenAPI reaches the API server's own within its minute.
+  await expect.poll(() => tryKubectl(['explain', 'podmetrics.containers']).out, { timeout: 120_000, intervals: [2000] }).toMatch(/name\s+<string> -required-/);
+});
+
+test('the API server accepts every manifest', async () => {
+  const out = kubectl(['apply', '-k', join(import.meta.dirname, '../../manifests/ha'), '--dry-run=server']);
+  for (const object of ['deployment.apps/taffrail', 'service/taffrail', 'poddisruptionbudget.policy/taffrail', 'secret/taffrail-serving-ca']) expect(out).toContain(object);
+});
+
+test('metrics-server beside us says the same of every container', async () => {
+  test.setTimeout(240_000);
+  const certificates = mkdtempSync(join(tmpdir(), 'metrics-server-'));
+  const kubeconfig = `${dir}/taffrail.kubeconfig`;
+  const peer = spawn(`${bin}/metrics-server`, [
+    `--kubeconfig=${kubeconfig}`, `--authentication-kubeconfig=${kubeconfig}`, `--authorization-kubeconfig=${kubeconfig}`,
+    `--bind-address=${address}`, '--secure-port=10445', `--cert-dir=${certificates}`, '--kubelet-insecure-tls',
+    '--kubelet-preferred-address-types=InternalIP', '--metric-resolution=10s', '--kubelet-request-timeout=9s',
+  ], { stdio: 'ignore' });
+  try {
+    const [ours, theirs] = [{}, {}];
+    await expect.poll(() => list(10445, 'pods').length, { timeout: 90_000, intervals: [1000] }).toBeGreaterThan(3);
+    const began = Date.now();
+    await expect.poll(() => {
+      note(ours, list(10443, 'pods'));
+      note(theirs, list(10445, 'pods'));
+      return Date.now() - began;
+    }, { timeout: 120_000, intervals: [1000] }).toBeGreaterThan(75_000);
+    const both = Object.keys(theirs).filter((key) => ours[key]?.size > 2 && theirs[key].size > 2);
+    expect(both.length).toBeGreaterThan(3);
+    const apart = [];
+    for (const key of both) {
+      // What hardly does anything differs by what happens to fall into a window; so much is said by nobody's kubectl.
+      const [cpu, peerCpu, memory, peerMemory] = [mean(ours[key], 0), mean(theirs[key], 0), mean(ours[key], 1), mean(theirs[key], 1)];
+      if (Math.abs(cpu - peerCpu) > Math.max(0.05 * peerCpu, 2e6)) apart.push(`${key}: ${cpu} and ${peerCpu} nanocores`);
+      if (Math.abs(memory - peerMemory) > Math.max(0.05 * peerMemory, 1 << 20)) apart.push(`${key}: ${memory} and ${peerMemory} bytes`);
+    }
+    expect(apart).toEqual([]);
+    // And nobody is missing with us who is there with them.
+    expect(Object.keys(theirs).filter((key) => theirs[key].size > 2 && !(key in ours))).toEqual([]);
+  } finally {
+    peer.kill('SIGTERM');
+    await new Promise((resolve) => peer.once('exit', resolve));
+    rmSync(certificates, { recursive: true });
+  }
+});
+
+test('two replicas share one authority, and one after the other restarts without a failed request', async () => {
+  test.setTimeout(240_000);
+  const flags = (port, ...more) => [...serve.filter((flag) => !flag.startsWith('--ui-http-port')), `--secure-port=${port}`, '--ui-port=0', '--ui-http-port=0', '--shutdown-delay-duration=3s', ...more];
+  const slice = (n, port, ready) => kubectl(['apply', '-f', '-'], { input: JSON.stringify({
+    apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata: { name: `taffrail-metrics-${n}`, namespace: 'taffrail', labels: { 'kubernetes.io/service-name': 'taffrail-metrics' } },
+    addressType: 'IPv4', ports: [{ name: 'https', port, protocol: 'TCP' }], endpoints: [{ addresses: [address], conditions: { ready } }],
+  }) });
+  const isReady = (port) => tryCurl(`https://${address}:${port}/readyz`) === 'ok';
+  let second = await taffrail(flags(10444), /secure_port=\S+/);
+  try {
+    await expect.poll(() => isReady(10444), { timeout: 60_000 }).toBe(true);
+    slice(2, 10444, true);
+    const [one, other] = [{}, {}];
+    note(one, list(10443, 'pods'));
+    note(other, list(10444, 'pods'));
+    expect(Object.keys(other).sort()).toEqual(Object.keys(one).sort());
+    const failures = [];
+    let asked = 0;
+    let going = true;
+    const asking = (async () => {
+      while (going) {
+        try {
+          await promisify(execFile)('kubectl', ['get', '--raw', `/apis/metrics.k8s.io/${versions[asked % 2]}/nodes`]);
+        } catch (error) {
+          failures.push(String(error.stderr));
+        }
+        asked += 1;
+      }
+    })();
+    // Out of the Service first, as a pod that is told to end; then it ends, and its successor comes in when it is ready.
+    slice(1, 10443, false);
+    await product.stop();
+    product = await taffrail(serve, /secure_port=\S+/);
+    await expect.poll(() => isReady(10443), { timeout: 60_000 }).toBe(true);
+    slice(1, 10443, true);
+    slice(2, 10444, false);
+    const stopping = second.stop();
+    // Told to end, it says so and still answers.
+    await expect.poll(() => tryCurl(`https://${address}:10444/readyz`), { intervals: [100] }).toContain('[-]shutdown failed');
+    expect(list(10444, 'nodes').length).toBe(1);
+    await stopping;
+    second = await taffrail(flags(10444), /secure_port=\S+/);
+    await expect.poll(() => isReady(10444), { timeout: 60_000 }).toBe(true);
+    slice(2, 10444, true);
+    await expect.poll(() => asked, { timeout: 30_000 }).toBeGreaterThan(50);
+    going = false;
+    await asking;
+    expect(failures).toEqual([]);
+    for (const version of versions) {
+      const service = JSON.parse(kubectl(['get', 'apiservice', `${version}.metrics.k8s.io`, '-o', 'json']));
+      expect(service.status.conditions.find((condition) => condition.type === 'Available').status).toBe('True');
+      // One authority for both, or each would have added its own.
+      const bundle = Buffer.from(service.spec.caBundle, 'base64').toString();
+      expect(bundle.match(/BEGIN CERTIFICATE/g).length).toBe(1);
+    }
+  } finally {
+    await second.stop();
+    kubectl(['-n', 'taffrail', 'delete', 'endpointslice', 'taffrail-metrics-2', '--ignore-not-found']);
+    slice(1, 10443, true);
+  }
+});
+
+/** What a URL answers; empty when nothing does. */
+function tryCurl(url) {
+  try {
+    return execFileSync('curl', ['-sk', '--noproxy', '*', '--max-time', '2', url], { encoding: 'utf8' });
+  } catch {
+    return '';
+  }
+}
