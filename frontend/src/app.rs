@@ -177,7 +177,7 @@ fn title(page: &Page) -> String {
     match page {
         Page::Overview => text!("Overview").to_owned(),
         Page::Map => text!("Map").to_owned(),
-        Page::Coverage => text!("Scrape coverage").to_owned(),
+        Page::Coverage => text!("Coverage").to_owned(),
         Page::List(_, Some((_, name))) => name.clone(),
         Page::List(kind, None) => words::plural(*kind).to_owned(),
         Page::Unknown => "Taffrail".to_owned(),

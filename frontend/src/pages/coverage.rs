@@ -34,8 +34,8 @@ pub(crate) fn CoveragePage() -> impl IntoView {
     );
     let known = move || page.get().filter(|_| !standing.with(Standing::loading));
     let title = move || {
-        let Some(page) = known() else { return text!("Scrape coverage").to_owned() };
-        let good = page.nodes.iter().filter(|node| node.level == Level::Good).count();
+        let Some(page) = known() else { return text!("Coverage").to_owned() };
+        let good = page.nodes.iter().filter(|node| node.heard > 0 && node.failures == 0).count();
         words::with(
             text!("{good} of {all} kubelets answer"),
             &[("good", &good.to_string()), ("all", &page.nodes_total.to_string())],
@@ -127,7 +127,7 @@ fn chips(reasons: Vec<(String, u32)>, only: RwSignal<String>) -> AnyView {
     let chip = |(code, count): (String, u32)| {
         let (this, name) = (code.clone(), code.clone());
         let choose = move |_| only.update(|only| *only = if *only == this { String::new() } else { this.clone() });
-        view! { <button class="chip" aria-pressed=move || (only.get() == code).to_string() on:click=choose>{name}<b>{count}</b></button> }
+        view! { <button class="chip" aria-pressed=move || (only.get() == code).to_string() on:click=choose>{name}" "<b>{count}</b></button> }
     };
     view! { <div class="labels">{reasons.into_iter().map(chip).collect_view()}</div> }.into_any()
 }
@@ -165,9 +165,6 @@ fn scrape(node: &CoveredNode) -> AnyView {
     }
     if node.failures > 0 {
         add(text!("Failed"), node.failures.to_string());
-    }
-    if node.left_out > 0 {
-        add(text!("Lines left out"), node.left_out.to_string());
     }
     let problem = node.problem.as_ref().map(words::say).unwrap_or_default();
     item(node.level, &of_node(node), &facts.join(" · "), problem, 0)

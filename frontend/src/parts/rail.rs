@@ -42,7 +42,7 @@ pub(crate) fn Rail(names: RwSignal<Option<Namespaces>>) -> impl IntoView {
             <h6>{text!("Compute")}</h6>
             {kind(Kind::Node)}{kind(Kind::Pod)}{kind(Kind::Deployment)}
             // For who looks after nodes.
-            {move || names.with(|names| names.as_ref().is_some_and(|own| own.kubelets.is_some())).then(|| plain(Page::Coverage, "coverage", text!("Scrape coverage")))}
+            {move || names.with(|names| names.as_ref().is_some_and(|own| own.kubelets.is_some())).then(|| plain(Page::Coverage, "coverage", text!("Coverage")))}
             <h6>{text!("Network")}</h6>
             {plain(Page::Map, "map", text!("Map"))}{kind(Kind::Service)}
             <div class="foot">

@@ -142,7 +142,7 @@ pub(super) const SAYS: &[(&str, &str)] = &[
     ("CounterReset", "CPU 计数器回退了。下一个样本会恢复。{container}"),
     ("ContainerRestarted", "容器 {container} 已重启，此后只有一个样本。"),
     ("IncompleteContainer", "容器 {container} 没有 {lacks} 值，因此略去整个 Pod。"),
-    ("NodeMissing", "其节点 {node} 没有应答：{reason}。"),
+    ("NodeMissing", "其节点没有应答。{reason}"),
     ("NotReportedByKubelet", "{node} 的 kubelet 没有列出它。"),
     ("KUBELETS", "{count} 个 kubelet 没有提供指标。第一个：{reason}。它们是 {nodes}。"),
     (
@@ -177,7 +177,7 @@ pub(super) const SAYS: &[(&str, &str)] = &[
 
 /// English and Chinese.
 pub(super) const TEXTS: &[(&str, &str)] = &[
-    ("Scrape coverage", "采集覆盖"),
+    ("Coverage", "采集覆盖"),
     ("nodes", "节点"),
     ("Kubelets", "Kubelet"),
     ("Scrapes", "采集"),
@@ -192,7 +192,6 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("Took", "耗时"),
     ("Sample age", "样本年龄"),
     ("Window", "窗口"),
-    ("Lines left out", "略去的行"),
     ("answers", "应答"),
     ("fails, old values are served", "失败，提供旧值"),
     ("not served", "未提供"),
