@@ -2,7 +2,6 @@
 
 use crate::config::{LoggingFormat, Serve};
 use crate::http::origin::OriginConfig;
-use crate::http::protocols::Protocols;
 use crate::http::{assets, cert, router, tls};
 use crate::notices::Notices;
 use crate::planes::{Plane, Planes, stopped};
@@ -107,7 +106,7 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
     // Every port is taken here, so that a missing one is an error before anything was read. Nothing is accepted yet.
     let ports = Ports::bind(flags, &extra, &planes)?;
     let files = settings::files(flags)?;
-    let protocols = Protocols::of(&flags.serving).map_err(anyhow::Error::msg)?;
+    let protocols = settings::protocols(flags)?;
     for warning in &protocols.warnings {
         warn!("{warning}");
     }

@@ -3,6 +3,7 @@
 use crate::account::{self, Account};
 use crate::config::{ReadyWhen, Serve};
 use crate::http::cert::Serving;
+use crate::http::protocols::Protocols;
 use crate::http::proxies;
 use crate::session::login::Login;
 use crate::session::{self, Gate, Sessions};
@@ -24,6 +25,12 @@ pub(crate) fn files(flags: &Serve) -> anyhow::Result<Option<Serving>> {
         )
     })?;
     Ok(Some(serving))
+}
+
+pub(crate) fn protocols(flags: &Serve) -> anyhow::Result<Protocols> {
+    let serving = &flags.serving;
+    let protocols = Protocols::of(&serving.tls_min_version, &serving.tls_cipher_suites).map_err(anyhow::Error::msg)?;
+    Ok(protocols.http2(!serving.disable_http2_serving, serving.http2_max_streams_per_connection))
 }
 
 /// With the pairs for names that clients ask for.

@@ -71,7 +71,7 @@ impl Serve {
             self.serving.tls_cert_file.is_some() != self.serving.tls_private_key_file.is_some(),
             "--tls-cert-file and --tls-private-key-file belong together, give both or none",
         );
-        if let Err(error) = Protocols::of(&self.serving) {
+        if let Err(error) = Protocols::of(&self.serving.tls_min_version, &self.serving.tls_cipher_suites) {
             refuse(true, &error);
         }
         refuse(self.serving.max_requests_inflight == 0, "--max-requests-inflight is 0: nothing would be answered");

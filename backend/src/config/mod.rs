@@ -11,7 +11,7 @@ pub use check::ConfigError;
 pub use delegated::Delegated;
 pub use serving::Serving;
 pub use spelling::{Spelled, spelled};
-pub use values::{LoggingFormat, NamedPair, ReadyWhen};
+pub use values::{LoggingFormat, ReadyWhen};
 
 use clap::{Args, Parser, Subcommand};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,6 +1,7 @@
 //! How the HTTPS ports serve: certificates, TLS, limits. Flags of Kubernetes' API servers by their names and defaults.
 
-use super::values::{NamedPair, duration, named_pair};
+use super::values::{duration, named_pair};
+use crate::http::cert::NamedPair;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;

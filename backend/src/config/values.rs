@@ -1,16 +1,8 @@
 //! Values of flags as Go spells them.
 
 use crate::cluster::quantity;
-use std::path::PathBuf;
+use crate::http::cert::NamedPair;
 use std::time::Duration;
-
-/// A pair of `--tls-sni-cert-key`: certificate and key, and the names it is for; none: those in the certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedPair {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
-    pub names: Vec<String>,
-}
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -89,6 +81,7 @@ pub(super) fn named_pair(text: &str) -> Result<NamedPair, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     #[test]
     fn durations_are_gos() {

@@ -6,7 +6,6 @@
 
 use super::protocols::Protocols;
 use super::tls::Tls;
-use crate::config::NamedPair;
 use arc_swap::ArcSwap;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::crypto::ring::default_provider;
@@ -40,6 +39,14 @@ pub enum CertError {
     /// Our own authority cannot issue one for the names it should have.
     #[error("cannot make a certificate: {0}")]
     Make(#[from] crate::aggregation::AuthorityError),
+}
+
+/// A pair of `--tls-sni-cert-key`: certificate and key, and the names it is for; none: those in the certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedPair {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub names: Vec<String>,
 }
 
 /// A serving certificate that can be exchanged under open listeners, and others for names that clients ask for. Cheap to

@@ -1,6 +1,5 @@
 //! What our HTTPS listeners speak: versions and cipher suites of TLS, HTTP/2 or not. From flags of Go's names.
 
-use crate::config::Serving;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
 use rustls::{CipherSuite, SupportedProtocolVersion};
@@ -36,15 +35,13 @@ pub struct Protocols {
 // === impl Protocols ===
 
 impl Protocols {
+    /// From the values of `--tls-min-version` and `--tls-cipher-suites`.
+    ///
     /// # Errors
     /// A sentence that names the flag and what can be given.
-    pub fn of(flags: &Serving) -> Result<Self, String> {
-        let mut protocols = Self {
-            no_http2: flags.disable_http2_serving,
-            streams: flags.http2_max_streams_per_connection,
-            ..Self::default()
-        };
-        match flags.tls_min_version.as_str() {
+    pub fn of(min_version: &str, suites: &[String]) -> Result<Self, String> {
+        let mut protocols = Self::default();
+        match min_version {
             "" | "VersionTLS12" => {}
             "VersionTLS13" => protocols.only_13 = true,
             old @ ("VersionTLS10" | "VersionTLS11") => {
@@ -54,7 +51,7 @@ impl Protocols {
                 return Err(format!("--tls-min-version {other:?} is unknown: give VersionTLS12 or VersionTLS13"));
             }
         }
-        let names: Vec<&String> = flags.tls_cipher_suites.iter().filter(|name| !name.is_empty()).collect();
+        let names: Vec<&String> = suites.iter().filter(|name| !name.is_empty()).collect();
         if !names.is_empty() {
             let mut suites = Vec::new();
             for name in names {
@@ -78,6 +75,12 @@ impl Protocols {
             protocols.suites = Some(suites);
         }
         Ok(protocols)
+    }
+
+    /// With HTTP/2 or without, and its requests in flight on one connection.
+    #[must_use]
+    pub fn http2(self, on: bool, streams: u32) -> Self {
+        Self { no_http2: !on, streams, ..self }
     }
 
     /// A provider with the suites that were asked for.
@@ -106,29 +109,22 @@ impl Protocols {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
 
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        serving: Serving,
-    }
-
-    fn of(arguments: &[&str]) -> Result<Protocols, String> {
-        Protocols::of(&Line::parse_from([&["t"], arguments].concat()).serving)
+    fn of(min_version: &str, suites: &[&str]) -> Result<Protocols, String> {
+        Protocols::of(min_version, &suites.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
     }
 
     #[test]
     fn suites_and_versions_are_what_was_asked_for() {
         let suite = "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384";
-        let protocols = of(&[&format!("--tls-cipher-suites={suite},TLS_AES_128_GCM_SHA256")]).unwrap();
+        let protocols = of("", &[suite, "TLS_AES_128_GCM_SHA256"]).unwrap();
         let of_12 =
             protocols.provider().cipher_suites.iter().filter(|one| one.version() == &rustls::version::TLS12).count();
         assert_eq!((of_12, protocols.versions().len()), (1, 2));
-        assert_eq!(of(&["--tls-min-version=VersionTLS13"]).unwrap().versions(), [&rustls::version::TLS13]);
-        assert_eq!(of(&["--disable-http2-serving"]).unwrap().alpn(), [b"http/1.1".to_vec()]);
-        let weak = of(&["--tls-cipher-suites=TLS_RSA_WITH_AES_128_CBC_SHA"]).unwrap();
+        assert_eq!(of("VersionTLS13", &[]).unwrap().versions(), [&rustls::version::TLS13]);
+        assert_eq!(Protocols::default().http2(false, 0).alpn(), [b"http/1.1".to_vec()]);
+        let weak = of("", &["TLS_RSA_WITH_AES_128_CBC_SHA"]).unwrap();
         assert_eq!((weak.versions().len(), weak.warnings.len()), (1, 1));
-        assert!(of(&["--tls-cipher-suites=x"]).unwrap_err().contains(suite));
+        assert!(of("", &["x"]).unwrap_err().contains(suite));
     }
 }

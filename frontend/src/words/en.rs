@@ -195,7 +195,7 @@ pub(super) const SAYS: &[(&str, &str)] = &[
     ("CounterReset", "The CPU counter went back. The next sample cures it. {container}"),
     ("ContainerRestarted", "Container {container} restarted and has one sample since."),
     ("IncompleteContainer", "Container {container} has no {lacks} value, so the whole pod is left out."),
-    ("NodeMissing", "Its node does not answer. {reason}"),
+    ("NodeMissing", "Its node does not answer. {reason}."),
     ("NotReportedByKubelet", "The kubelet of {node} does not list it."),
     ("KUBELETS", "{count} kubelets give no metrics. The first: {reason}. They are {nodes}."),
     (

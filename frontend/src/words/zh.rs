@@ -142,7 +142,7 @@ pub(super) const SAYS: &[(&str, &str)] = &[
     ("CounterReset", "CPU 计数器回退了。下一个样本会恢复。{container}"),
     ("ContainerRestarted", "容器 {container} 已重启，此后只有一个样本。"),
     ("IncompleteContainer", "容器 {container} 没有 {lacks} 值，因此略去整个 Pod。"),
-    ("NodeMissing", "其节点没有应答。{reason}"),
+    ("NodeMissing", "其节点没有应答。{reason}。"),
     ("NotReportedByKubelet", "{node} 的 kubelet 没有列出它。"),
     ("KUBELETS", "{count} 个 kubelet 没有提供指标。第一个：{reason}。它们是 {nodes}。"),
     (
