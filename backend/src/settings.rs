@@ -1,7 +1,7 @@
 //! From flags to what each part is told.
 
 use crate::account::{self, Account};
-use crate::config::{ReadyWhen, Serve};
+use crate::config::{KubeletTlsVerify, ReadyWhen, Serve};
 use crate::http::cert::Serving;
 use crate::http::protocols::Protocols;
 use crate::http::proxies;
@@ -97,6 +97,7 @@ pub(crate) fn kubelet(flags: &Serve) -> anyhow::Result<kubelet::Config> {
         use_node_status_port: flags.kubelet_use_node_status_port,
         port: flags.kubelet_port,
         insecure_tls: flags.kubelet_insecure_tls,
+        verify_by_node: flags.kubelet_tls_verify == KubeletTlsVerify::AddressOrNode,
         certificate_authority: flags.kubelet_certificate_authority.clone(),
         client_certificate: flags.kubelet_client_certificate.clone(),
         client_key: flags.kubelet_client_key.clone(),

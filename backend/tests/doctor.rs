@@ -194,6 +194,10 @@ async fn rights_that_lack_are_named_one_by_one() {
     // Who may not ask is told so, and nothing is invented.
     let report = hospital.examine("viewer", &[]).await;
     says(&report, "MissingRight", Verdict::Warn, "cannot be looked at", "subjectaccessreviews");
+    // What one may not see is not broken. That nothing answers behind the aggregator is: there is no process.
+    let bad: Vec<&str> =
+        report.findings.iter().filter(|one| one.verdict == Verdict::Bad).map(|one| &*one.code).collect();
+    assert_eq!(bad, ["Metrics"], "{}", report.text());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 mod kubelets;
 
-use kubelets::{Cluster, LOOPBACK, Reply, good, http, kubelet, node, run};
+use kubelets::{Cluster, LOOPBACK, Reply, good, http, kubelet, node, run, run_with};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,6 +158,16 @@ async fn certificates_are_judged_by_authority_address_and_node() {
 }
 
 /// A line costs itself alone; what is left out is counted by node and explained until a page is whole again.
+#[tokio::test]
+async fn a_node_s_own_identity_is_not_enough_where_the_address_is_asked_for() {
+    let cluster = Cluster::new();
+    let (port, _requests) =
+        kubelet(cluster.serving(&["10.0.0.1"], "system:node:a", "system:nodes"), vec![good(1, 1000)]).await;
+    let by_address = |config: &mut backend::kubelet::Config| config.verify_by_node = false;
+    let running = run_with(&cluster, Duration::from_secs(3), vec![node("a", port, LOOPBACK)], by_address);
+    running.fails("a", "TLSNameMismatch").await;
+}
+
 #[tokio::test]
 async fn lines_that_cannot_be_read_are_counted_by_node() {
     let cluster = Cluster::new();

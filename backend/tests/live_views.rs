@@ -10,7 +10,7 @@
 
 mod live;
 
-use live::{Place, news, open, say};
+use live::{Place, hear, news, open, say};
 use serde_json::{Value, json};
 use wire::chart::{ChartAsk, Metric, Target};
 use wire::overview::Attention;
@@ -377,8 +377,10 @@ async fn coverage_says_what_is_missing_and_why_to_who_may_list_nodes() {
     assert_eq!((&*page.missing[0].at.name, page.missing[0].say.arg("container")), ("young-1", "web"));
     assert_eq!(page.fresh.unwrap().window, 15.0);
     place.house.closed.lock().unwrap().push("nodes");
-    let Server::State { state: wire::ViewState::Denied(say), .. } = coverage(&place).await else {
+    let mut socket = place.enter(Vec::new()).await;
+    say(&mut socket, &Browser::Open { sub: Sub(1), view: View::Coverage }).await;
+    let Ok(Server::State { state: wire::ViewState::Denied(why), .. }) = hear(&mut socket).await else {
         panic!("not denied")
     };
-    assert_eq!(say.arg("kind"), "nodes");
+    assert_eq!(why.arg("kind"), "nodes");
 }

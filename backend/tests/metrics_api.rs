@@ -177,3 +177,69 @@ async fn a_denial_names_user_verb_and_scope() {
     world.text("/metrics").await;
     assert_eq!(world.server.reviews.lock().len(), before);
 }
+
+/// What a request shows: a certificate, a front proxy's headers, a token.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    certificate: &'static str,
+    headers: bool,
+    token: &'static str,
+}
+
+/// Who that is, by the rules of Kubernetes' delegated authentication; `None`: nobody, 401.
+fn expected(shown: Shown) -> Option<&'static str> {
+    let proxied = shown.certificate == "proxy" && shown.headers;
+    match (shown.certificate, shown.token) {
+        _ if proxied => Some("jane"),
+        ("client", _) => Some("joe"),
+        (_, "good") => Some("robot"),
+        (_, "bad") => None,
+        // A front proxy that names nobody says nothing; to the clients' authority it is a stranger.
+        ("none", _) => Some("system:anonymous"),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn no_combination_of_certificate_headers_and_token_makes_a_stranger_somebody() {
+    let world = World::new(15, true);
+    let stranger = authority("stranger");
+    let (mut seen, mut asked) = (std::collections::BTreeSet::new(), 0);
+    for certificate in ["none", "proxy", "misnamed", "client", "foreign"] {
+        for headers in [false, true] {
+            for token in ["", "good", "bad"] {
+                let shown = Shown { certificate, headers, token };
+                let peer = match certificate {
+                    "proxy" => Some(leaf(&world.proxy, "front-proxy-client")),
+                    "misnamed" => Some(leaf(&world.proxy, "somebody")),
+                    "client" => Some(leaf(&world.people, "joe")),
+                    "foreign" => Some(leaf(&stranger, "front-proxy-client")),
+                    _ => None,
+                };
+                let bearer = format!("Bearer {token}");
+                let mut sent: Vec<(&str, &str)> = Vec::new();
+                if headers {
+                    sent.extend([
+                        ("x-remote-user", "jane"),
+                        ("x-remote-group", "system:masters-not"),
+                        ("x-remote-uid", "0"),
+                    ]);
+                }
+                if !token.is_empty() {
+                    sent.push(("authorization", &bearer));
+                }
+                // A question of its own each time: an answer that is remembered would ask nobody.
+                asked += 1;
+                let path = format!("/apis/metrics.k8s.io/v1beta1/nodes/nobody-{asked}");
+                let status = world.ask("GET", &path, &sent, peer).await.status().as_u16();
+                let review = world.server.reviews.lock().pop();
+                let name = review.map(|review| review["user"].as_str().unwrap().to_owned());
+                let expected = expected(shown);
+                assert_eq!(name.as_deref(), expected, "{shown:?}");
+                assert_eq!(status, if expected.is_some() { 404 } else { 401 }, "{shown:?}");
+                seen.extend(expected);
+            }
+        }
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["jane", "joe", "robot", "system:anonymous"]);
+}

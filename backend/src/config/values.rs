@@ -11,6 +11,15 @@ pub enum LoggingFormat {
     Json,
 }
 
+/// What a kubelet's certificate must name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum KubeletTlsVerify {
+    /// The dialled name or address.
+    Address,
+    /// That, or `system:node:NAME` of `system:nodes`, as the kubelet-serving signer issues it.
+    AddressOrNode,
+}
+
 /// When `/readyz` holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ReadyWhen {

@@ -78,17 +78,34 @@ fn own(flags: &config::Doctor, who: &str) -> Option<(String, String)> {
     }
 }
 
+/// Why something was not told.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Refused {
+    message: String,
+    /// Whoever runs this may not look; that says nothing of the installation.
+    forbidden: bool,
+}
+
+impl From<kube::Error> for Refused {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self { forbidden: status.code == 403, message: status.message },
+            error => Self { forbidden: false, message: error.to_string() },
+        }
+    }
+}
+
 // === impl Patient ===
 
 impl Patient<'_> {
     /// An object or a list, as the API server tells it; `Ok(None)`: there is none.
-    async fn get(&self, path: &str) -> Result<Option<Value>, String> {
-        let request = http::Request::get(path).body(Vec::new()).map_err(|error| error.to_string())?;
+    async fn get(&self, path: &str) -> Result<Option<Value>, Refused> {
+        let request = http::Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?;
         match self.account.client.request::<Value>(request).await {
             Ok(value) => Ok(Some(value)),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-            Err(kube::Error::Api(status)) => Err(status.message),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error.into()),
         }
     }
 

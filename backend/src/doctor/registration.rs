@@ -132,6 +132,9 @@ async fn served(patient: &Patient<'_>, report: &mut Report) {
             if known == 0 { report.bad("Metrics", cause, remedy) } else { report.warn("Metrics", cause, remedy) }
         }
         Ok(None) => report.bad("Metrics", "the API server does not know metrics.k8s.io", APPLY),
+        Err(error) if error.forbidden => {
+            report.warn("Metrics", error.to_string(), "run this as somebody who may list nodes of metrics.k8s.io");
+        }
         Err(error) => {
             report.bad("Metrics", format!("metrics.k8s.io does not answer: {error}"), "see the APIServices above");
         }

@@ -19,6 +19,8 @@ pub struct Config {
     pub port: u16,
     /// `--kubelet-insecure-tls`: the kubelet's certificate is not verified.
     pub insecure_tls: bool,
+    /// `--kubelet-tls-verify`: the certificate may be the node's own instead of the address's.
+    pub verify_by_node: bool,
     /// `--kubelet-certificate-authority`: replaces the cluster's authority.
     pub certificate_authority: Option<PathBuf>,
     /// `--kubelet-client-certificate` and `--kubelet-client-key`: both or none; the token is then not sent.
@@ -46,6 +48,7 @@ impl Default for Config {
             use_node_status_port: false,
             port: 10250,
             insecure_tls: false,
+            verify_by_node: true,
             certificate_authority: None,
             client_certificate: None,
             client_key: None,

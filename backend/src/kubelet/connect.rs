@@ -139,7 +139,12 @@ impl Kubelets {
         }
         let provider = Arc::clone(&material.provider);
         let algorithms = provider.signature_verification_algorithms;
-        let verifier = NodeVerifier { roots: material.roots.clone(), node: Arc::clone(&target.node), algorithms };
+        let verifier = NodeVerifier {
+            by_node: self.config.verify_by_node,
+            roots: material.roots.clone(),
+            node: Arc::clone(&target.node),
+            algorithms,
+        };
         let unusable = |error: rustls::Error| Failure::Credentials(error.to_string());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -1,5 +1,6 @@
 //! Whether a server's certificate is a kubelet's: the chain to the cluster's authority, and either the dialled address
-//! or the node's own identity (CN `system:node:<name>`, O `system:nodes`), which the kubelet-serving signer issues.
+//! or, unless `--kubelet-tls-verify=address`, the node's own identity (CN `system:node:<name>`, O `system:nodes`), which the
+//! kubelet-serving signer issues.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -14,6 +15,8 @@ pub(super) struct NodeVerifier {
     /// `None`: `--kubelet-insecure-tls`, any certificate will do.
     pub(super) roots: Option<Arc<RootCertStore>>,
     pub(super) node: Arc<str>,
+    /// The node's own identity does as well as the dialled address.
+    pub(super) by_node: bool,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -30,7 +33,7 @@ impl ServerCertVerifier for NodeVerifier {
         let parsed = ParsedCertificate::try_from(leaf)?;
         verify_server_cert_signed_by_trust_anchor(&parsed, roots, intermediates, now, self.algorithms.all)?;
         match verify_server_name(&parsed, name) {
-            Err(_) if is_node(leaf, &self.node) => Ok(ServerCertVerified::assertion()),
+            Err(_) if self.by_node && is_node(leaf, &self.node) => Ok(ServerCertVerified::assertion()),
             Err(error) => Err(error),
             Ok(()) => Ok(ServerCertVerified::assertion()),
         }

@@ -159,13 +159,24 @@ impl Drop for Running {
 }
 
 pub fn run(cluster: &Cluster, resolution: Duration, nodes: Vec<Node>) -> Running {
-    let config = Config {
+    run_with(cluster, resolution, nodes, |_| {})
+}
+
+/// With another configuration.
+pub fn run_with(
+    cluster: &Cluster,
+    resolution: Duration,
+    nodes: Vec<Node>,
+    change: impl FnOnce(&mut Config),
+) -> Running {
+    let mut config = Config {
         resolution,
         request_timeout: Duration::from_millis(1500).min(resolution),
         use_node_status_port: true,
         max_body_bytes: 1 << 20,
         ..Config::default()
     };
+    change(&mut config);
     let credentials = KubeletCredentials {
         token: TokenSource::Static("secret".into()),
         ca_pem: Some(cluster.authority.pem().into_bytes()),
