@@ -45,7 +45,7 @@ pub(crate) fn CoveragePage() -> impl IntoView {
         <main class="page">
             <div class="head"><h1>{title}</h1></div>
             <Note standing what=text!("nodes")/>
-            <div class="over cover">{move || known().map(|page| parts(page, only))}</div>
+            <div class="board cover">{move || known().map(|page| parts(page, only))}</div>
         </main>
     }
 }

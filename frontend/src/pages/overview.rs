@@ -51,7 +51,7 @@ pub(crate) fn OverviewPage() -> impl IntoView {
                 </span></div>
             </div>
             <Note standing what=text!("objects")/>
-            <div class="over">
+            <div class="board over">
                 {move || {
                     let target = target.get();
                     view! { <Fill title=text!("CPU") metric=Metric::Cpu target=target.clone() range page/> <Fill title=text!("Memory") metric=Metric::Memory target range page/> }
