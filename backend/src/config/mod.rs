@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
-use values::{bytes, duration};
+use values::{account, bytes, duration};
 
 /// One cheap process instead of metrics-server, Kubernetes Dashboard and its scraper.
 #[derive(Debug, Parser)]
@@ -154,8 +154,8 @@ pub struct Doctor {
     #[command(flatten)]
     pub serve: Serve,
     /// Account of the installation, NAMESPACE/NAME; without it whoever runs this, or taffrail/taffrail for a person
-    #[arg(long)]
-    pub service_account: Option<String>,
+    #[arg(long, value_parser = account)]
+    pub service_account: Option<(String, String)>,
     /// Print a JSON list
     #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true", require_equals = true)]
     pub json: bool,

@@ -72,6 +72,19 @@ pub(super) fn bytes(text: &str) -> Result<usize, String> {
     usize::try_from(value).ok().filter(|bytes| *bytes > 0).ok_or_else(wrong)
 }
 
+/// `NAMESPACE/NAME`.
+///
+/// # Errors
+/// A sentence for clap that names what was given.
+pub(super) fn account(text: &str) -> Result<(String, String), String> {
+    match text.split('/').collect::<Vec<_>>().as_slice() {
+        [namespace, name] if !namespace.is_empty() && !name.is_empty() => {
+            Ok(((*namespace).to_owned(), (*name).to_owned()))
+        }
+        _ => Err(format!("{text:?} is not NAMESPACE/NAME, such as taffrail/taffrail")),
+    }
+}
+
 /// `certificate,key` or `certificate,key:name,*.name`.
 ///
 /// # Errors
@@ -108,6 +121,14 @@ mod tests {
         assert_eq!(bytes("1000"), Ok(1000));
         for text in ["", "x", "-1", "0"] {
             assert!(bytes(text).is_err(), "{text:?} is no size");
+        }
+    }
+
+    #[test]
+    fn an_account_has_a_namespace() {
+        assert_eq!(account("a/b"), Ok(("a".to_owned(), "b".to_owned())));
+        for text in ["", "a", "/b", "a/", "a/b/c"] {
+            assert!(account(text).is_err(), "{text:?} is no account");
         }
     }
 

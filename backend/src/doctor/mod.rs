@@ -11,7 +11,6 @@ mod rights;
 
 use crate::account::{self, Account};
 use crate::config;
-use crate::settings;
 use serde_json::Value;
 use std::io::Write as _;
 
@@ -23,8 +22,8 @@ struct Patient<'a> {
     account: Account,
     /// Namespace and name of our Service.
     service: (String, String),
-    /// Namespace and name of our account; `None`: whoever runs this, who is no service account.
-    own: Option<(String, String)>,
+    /// Namespace and name of our account.
+    own: (String, String),
 }
 
 /// Looks at everything and prints what was found to standard output. True when nothing is broken.
@@ -50,12 +49,8 @@ pub async fn examine(flags: &config::Doctor) -> anyhow::Result<Report> {
     // When nobody answers, everything else would say the same.
     let Some(who) = clock::api_server(&account, &mut report).await else { return Ok(report) };
     let own = own(flags, &who);
-    let config = settings::aggregation(serve, &account);
-    let namespace = match (&serve.service_namespace, &own) {
-        (None, Some((namespace, _))) => namespace.clone(),
-        _ => config.service.0,
-    };
-    let patient = Patient { flags, account, service: (namespace, config.service.1), own };
+    let namespace = serve.service_namespace.clone().unwrap_or_else(|| own.0.clone());
+    let patient = Patient { flags, account, service: (namespace, serve.service_name.clone()), own };
     rights::examine(&patient, &mut report).await;
     registration::examine(&patient, &mut report).await;
     kubelets::examine(&patient, &mut report).await;
@@ -63,19 +58,13 @@ pub async fn examine(flags: &config::Doctor) -> anyhow::Result<Report> {
 }
 
 /// Whose rights count: `--service-account`, or whoever runs this if that is one, or the manifests' name.
-fn own(flags: &config::Doctor, who: &str) -> Option<(String, String)> {
-    let split =
-        |text: &str, sign| text.split_once(sign).map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
-    if let Some(given) = &flags.service_account {
-        return split(given, '/');
-    }
-    match who.strip_prefix("system:serviceaccount:") {
-        Some(account) => split(account, ':'),
-        None => {
-            let namespace = flags.serve.service_namespace.clone().unwrap_or_else(|| "taffrail".to_owned());
-            Some((namespace, "taffrail".to_owned()))
-        }
-    }
+fn own(flags: &config::Doctor, who: &str) -> (String, String) {
+    let running = who.strip_prefix("system:serviceaccount:").and_then(|account| account.split_once(':'));
+    let running = running.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+    flags.service_account.clone().or(running).unwrap_or_else(|| {
+        let namespace = flags.serve.service_namespace.clone().unwrap_or_else(|| "taffrail".to_owned());
+        (namespace, "taffrail".to_owned())
+    })
 }
 
 /// Why something was not told.

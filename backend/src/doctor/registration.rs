@@ -56,17 +56,17 @@ async fn one(patient: &Patient<'_>, name: &str, service: &Value, report: &mut Re
         return report.good("APIServiceAvailable", format!("{name} is Available and served by {namespace}/{own}"));
     }
     let (reason, message) = (text(available, "/reason"), text(available, "/message"));
-    report.bad(reason, format!("{name} is not Available: {message}"), remedy(reason));
+    report.bad(reason, format!("{name} is not Available: {message}"), remedy(reason, namespace));
     links(patient, service, report).await;
 }
 
 /// What the aggregator's reason asks for.
-fn remedy(reason: &str) -> String {
+fn remedy(reason: &str, namespace: &str) -> String {
     match reason {
         "ServiceNotFound" | "ServiceAccessError" => "kubectl apply -f manifests/base/service.yaml".to_owned(),
         "ServicePortError" => "the Service needs the port that spec.service.port names (443): kubectl apply -f manifests/base/service.yaml".to_owned(),
         "EndpointsNotFound" | "EndpointsAccessError" | "MissingEndpoints" => {
-            "no pod behind the Service is ready: kubectl -n taffrail get pods, and see /readyz?verbose of port 10443".to_owned()
+            format!("no pod behind the Service is ready: kubectl -n {namespace} get pods, and see /readyz?verbose of port 10443")
         }
         "FailedDiscoveryCheck" => "open --secure-port (10443) from the control plane to the pods; on a managed control plane that is a firewall rule. A certificate that is not trusted is mended by caBundle".to_owned(),
         _ => "see the API server's log".to_owned(),
@@ -103,7 +103,7 @@ async fn links(patient: &Patient<'_>, service: &Value, report: &mut Report) {
         ready += list(slice, "/endpoints").iter().filter(is_ready).count();
     }
     if ready == 0 {
-        let remedy = "kubectl -n taffrail get pods, and see /readyz?verbose of port 10443";
+        let remedy = format!("kubectl -n {namespace} get pods, and see /readyz?verbose of port 10443");
         report.bad("MissingEndpoints", format!("no pod behind the Service {namespace}/{own} is ready"), remedy);
     } else if !named {
         let cause = format!("no endpoint of {namespace}/{own} has a port named {name:?}, as the Service's port is");

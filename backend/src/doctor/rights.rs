@@ -18,7 +18,7 @@ struct Right {
 }
 
 pub(super) async fn examine(patient: &Patient<'_>, report: &mut Report) {
-    let Some((namespace, name)) = &patient.own else { return };
+    let (namespace, name) = &patient.own;
     let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}");
     match patient.get(&path).await {
         Ok(None) => {
