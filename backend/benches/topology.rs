@@ -40,6 +40,7 @@ fn pod(namespace: &str, app: &str, index: usize) -> Pod {
         started: None,
         containers: [].into(),
         conditions: [].into(),
+        ended: [].into(),
         readiness_gates: [].into(),
     }
 }

@@ -5,8 +5,11 @@ use crate::kubelet::{KubeletCredentials, TokenSource};
 use anyhow::Context as _;
 use base64::Engine as _;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tracing::warn;
+
+/// Where a pod finds the cluster's authority.
+const SERVICE_ACCOUNT_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 
 /// Client and configuration of our own account.
 #[derive(Clone)]
@@ -28,7 +31,11 @@ impl std::fmt::Debug for Account {
 /// # Errors
 /// When there is neither a kubeconfig nor a service account, or the file makes no sense.
 pub async fn read(flag: &str, kubeconfig: Option<&Path>, insecure: bool) -> anyhow::Result<Account> {
-    let mut config = match kubeconfig {
+    // A person's shell has the variable; in a pod the account is the pod's, whatever the environment says.
+    let outside = std::env::var_os("KUBERNETES_SERVICE_HOST").is_none();
+    let of_shell = std::env::var_os("KUBECONFIG").filter(|path| outside && !path.is_empty()).map(PathBuf::from);
+    let kubeconfig = kubeconfig.map(Path::to_owned).or(of_shell);
+    let mut config = match &kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path).with_context(|| format!("{flag}: reading {}", path.display()))?;
             kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
@@ -49,9 +56,25 @@ pub async fn read(flag: &str, kubeconfig: Option<&Path>, insecure: bool) -> anyh
     config.read_timeout = None;
     // The watches answer 429 themselves, with what Retry-After says.
     config.default_retry = false;
-    let kubelet = credentials(&config)?;
+    let mut kubelet = credentials(&config)?;
+    let [authority, ..] = &mut kubelet.files;
+    *authority = match &kubeconfig {
+        Some(path) => authority_of(path),
+        None => Some(SERVICE_ACCOUNT_CA.into()),
+    };
     let client = kube::Client::try_from(config.clone()).context("making a client of the kubeconfig")?;
     Ok(Account { config, client, kubelet })
+}
+
+/// The file that a kubeconfig's current context names as its cluster's authority.
+fn authority_of(kubeconfig: &Path) -> Option<PathBuf> {
+    let file = Kubeconfig::read_from(kubeconfig).ok()?;
+    let context = file.contexts.iter().find(|context| Some(&context.name) == file.current_context.as_ref())?;
+    let cluster = &context.context.as_ref()?.cluster;
+    let cluster = file.clusters.iter().find(|known| known.name == *cluster)?.cluster.as_ref()?;
+    // What is inline changes with the kubeconfig alone.
+    let inline = cluster.certificate_authority_data.is_some();
+    cluster.certificate_authority.as_ref().filter(|_| !inline).map(PathBuf::from)
 }
 
 fn credentials(config: &kube::Config) -> anyhow::Result<KubeletCredentials> {
@@ -80,5 +103,10 @@ fn credentials(config: &kube::Config) -> anyhow::Result<KubeletCredentials> {
         ca_pem: config.root_cert.as_ref().map(|chain| chain.iter().flat_map(|der| pem(der).into_bytes()).collect()),
         client_cert_pem: read(client_certificate_data.as_deref(), client_certificate.as_deref())?,
         client_key_pem: read(client_key_data.as_ref().map(|data| data.expose_secret()), client_key.as_deref())?,
+        files: [
+            None,
+            client_certificate.as_ref().filter(|_| client_certificate_data.is_none()).map(PathBuf::from),
+            client_key.as_ref().filter(|_| client_key_data.is_none()).map(PathBuf::from),
+        ],
     })
 }

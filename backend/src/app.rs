@@ -11,7 +11,8 @@ use crate::{
 };
 use futures::future::BoxFuture;
 use std::any::Any;
-use std::net::SocketAddr;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -20,7 +21,10 @@ use tracing::{info, warn};
 use wire::Kind;
 
 /// How long tasks may take to finish what they do when the process is told to stop.
-const DRAIN: Duration = Duration::from_secs(5);
+const DRAIN: Duration = Duration::from_secs(12); // a listener lets requests end for ten
+
+/// "Address family not supported", as Linux numbers it.
+const EAFNOSUPPORT: i32 = 97;
 
 /// Where the process listens; `None` for what is switched off.
 #[derive(Clone, Debug, Default)]
@@ -132,8 +136,7 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
 
     let people = ports.ui.is_some() || ports.plain.is_some();
     let kinds = if people { Kind::ALL.to_vec() } else { vec![Kind::Node, Kind::Pod] };
-    let (objects, watches) =
-        cluster::build(account.client.clone(), cluster::Config { kinds, pods_running_only: !people });
+    let (objects, watches) = cluster::build(account.client.clone(), cluster::Config { kinds, metrics_only: !people });
     let history_config =
         history::Config { resolution: u32::try_from(flags.metric_resolution.as_millis()).unwrap_or(u32::MAX) };
     let (pages, keeper, history) = history::build(&history_config, objects.clone());
@@ -154,7 +157,8 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
     } else {
         drop(keeper);
     }
-    planes.instrument.spawn("certificate", |stop| serving.clone().run(stopped(stop)));
+    let (certificate, told) = (serving.clone(), notices.clone());
+    planes.instrument.supervise("certificate", move |stop| certificate.clone().run(told.clone(), stopped(stop)));
     if let Some(registrar) = registrar.filter(|_| ports.secure.is_some()) {
         planes.instrument.spawn("aggregation", |stop| registrar.run(stopped(stop)));
     }
@@ -172,6 +176,7 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
             objects,
             coverage,
             scraper: meters,
+            notices: notices.clone(),
             draining: is_draining,
         };
         // The reviews' tasks live on the plane that asks.
@@ -186,7 +191,8 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
         let proxy = planes.state.block_on(async { topology::mode::run(client, stopped(stop)) });
         let gate = Gate::new(account.client.clone(), objects.namespaces.clone());
         let (client, watched) = (account.client.clone(), gate.clone());
-        planes.people.spawn("rights", |stop| session::rights::run(client, watched, stopped(stop)));
+        let rights = move |stop| session::rights::run(client.clone(), watched.clone(), stopped(stop));
+        planes.people.supervise("rights", rights);
         // A client spawns its own task: on the plane of those it serves.
         let sessions = planes.people.block_on(async { settings::sessions(flags, &account, &gate) })?;
         let origin = OriginConfig { public_urls: flags.public_url.clone(), trusted_proxies: settings::proxies(flags) };
@@ -218,7 +224,7 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
             ready: ready(&planes.people, &objects),
             extra: links,
         });
-        planes.people.spawn("sessions", |stop| sessions.run(stopped(stop)));
+        planes.people.supervise("sessions", move |stop| sessions.clone().run(stopped(stop)));
         if let Some(listener) = ports.ui {
             let tls = cert::server_config(&serving, &protocols, false)?;
             let routes = routes.clone();
@@ -251,7 +257,7 @@ impl Ports {
     fn bind(flags: &Serve, extra: &Extra, planes: &Planes) -> anyhow::Result<Self> {
         let take = |plane: &Plane, flag: &str, address: SocketAddr| {
             plane
-                .block_on(TcpListener::bind(address))
+                .block_on(listen(address))
                 .map_err(|error| anyhow::anyhow!("{flag}: cannot listen on {address}: {error}; {}", remedy(&error)))
         };
         let on = |port: u16| SocketAddr::new(flags.bind_address, port);
@@ -280,9 +286,22 @@ impl Ports {
     }
 }
 
+/// As Go listens: all addresses of IPv4 are those of IPv6 as well, where there is such a thing.
+async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    if address.ip() == IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
+        let both = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), address.port());
+        match TcpListener::bind(both).await {
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::AddrNotAvailable) => {}
+            // Some kernels without IPv6 have another word for it.
+            Err(error) if error.raw_os_error() == Some(EAFNOSUPPORT) => {}
+            other => return other,
+        }
+    }
+    TcpListener::bind(address).await
+}
+
 /// What to do about an address that cannot be listened on.
 fn remedy(error: &std::io::Error) -> &'static str {
-    use std::io::ErrorKind;
     match error.kind() {
         ErrorKind::AddrInUse => "end what listens there, or give another port",
         ErrorKind::PermissionDenied => "give a port from 1024 on, or the right CAP_NET_BIND_SERVICE",
@@ -294,22 +313,25 @@ fn remedy(error: &std::io::Error) -> &'static str {
 /// The API server's version, asked again every minute: it changes under us, and may be away when we start.
 fn versions(plane: &Plane, client: kube::Client) -> watch::Receiver<String> {
     let (sender, receiver) = watch::channel(String::new());
-    plane.spawn("version", |stop| async move {
-        let mut due = tokio::time::interval(Duration::from_secs(60));
-        let stop = stopped(stop);
-        tokio::pin!(stop);
-        loop {
-            tokio::select! {
-                () = &mut stop => return,
-                _ = due.tick() => {}
-            }
-            // Its absence is said by every watch; here it only leaves the last known version standing.
-            if let Ok(version) = client.apiserver_version().await {
-                sender.send_if_modified(|known| {
-                    let changed = *known != version.git_version;
-                    known.clone_from(&version.git_version);
-                    changed
-                });
+    plane.supervise("version", move |stop| {
+        let (client, sender) = (client.clone(), sender.clone());
+        async move {
+            let mut due = tokio::time::interval(Duration::from_secs(60));
+            let stop = stopped(stop);
+            tokio::pin!(stop);
+            loop {
+                tokio::select! {
+                    () = &mut stop => return,
+                    _ = due.tick() => {}
+                }
+                // Its absence is said by every watch; here it only leaves the last known version standing.
+                if let Ok(version) = client.apiserver_version().await {
+                    sender.send_if_modified(|known| {
+                        let changed = *known != version.git_version;
+                        known.clone_from(&version.git_version);
+                        changed
+                    });
+                }
             }
         }
     });
@@ -319,7 +341,7 @@ fn versions(plane: &Plane, client: kube::Client) -> watch::Receiver<String> {
 /// What this process costs, measured every five seconds.
 fn cost(plane: &Plane) -> watch::Receiver<(f32, f32)> {
     let (sender, receiver) = watch::channel((f32::NAN, f32::NAN));
-    plane.spawn("cost", |stop| telemetry::measure(sender, stopped(stop)));
+    plane.supervise("cost", move |stop| telemetry::measure(sender.clone(), stopped(stop)));
     receiver
 }
 
@@ -327,23 +349,26 @@ fn cost(plane: &Plane) -> watch::Receiver<(f32, f32)> {
 fn ready(plane: &Plane, objects: &cluster::Objects) -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     let (nodes, pods) = (objects.nodes.clone(), objects.pods.clone());
-    plane.spawn("ready", |stop| async move {
-        let read = async {
-            let (mut node_versions, mut pod_versions) = (nodes.version(), pods.version());
-            let reading = |sync| matches!(sync, cluster::Sync::Loading(_) | cluster::Sync::Off);
-            while reading(nodes.sync()) || reading(pods.sync()) {
-                // The caches outlive this task; their end would be the process' end.
-                let _ = tokio::select! {
-                    change = node_versions.changed() => change,
-                    change = pod_versions.changed() => change,
-                };
+    plane.supervise("ready", move |stop| {
+        let (sender, nodes, pods) = (sender.clone(), nodes.clone(), pods.clone());
+        async move {
+            let read = async {
+                let (mut node_versions, mut pod_versions) = (nodes.version(), pods.version());
+                let reading = |sync| matches!(sync, cluster::Sync::Loading(_) | cluster::Sync::Off);
+                while reading(nodes.sync()) || reading(pods.sync()) {
+                    // The caches outlive this task; their end would be the process' end.
+                    let _ = tokio::select! {
+                        change = node_versions.changed() => change,
+                        change = pod_versions.changed() => change,
+                    };
+                }
+                sender.send_replace(true);
+                sender.closed().await;
+            };
+            tokio::select! {
+                () = stopped(stop) => {}
+                () = read => {}
             }
-            sender.send_replace(true);
-            sender.closed().await;
-        };
-        tokio::select! {
-            () = stopped(stop) => {}
-            () = read => {}
         }
     });
     receiver

@@ -83,8 +83,10 @@ impl Notices {
     }
 }
 
+/// What a notice is about: an APIService or a file.
 fn object(say: &Say) -> String {
-    say.arg("apiservice").to_owned()
+    let named = ["apiservice", "file"].map(|name| say.arg(name));
+    named.into_iter().find(|name| !name.is_empty()).unwrap_or_default().to_owned()
 }
 
 fn unix_millis() -> Millis {

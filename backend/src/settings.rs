@@ -97,7 +97,11 @@ pub(crate) fn kubelet(flags: &Serve) -> anyhow::Result<kubelet::Config> {
         use_node_status_port: flags.kubelet_use_node_status_port,
         port: flags.kubelet_port,
         insecure_tls: flags.kubelet_insecure_tls,
-        verify_by_node: flags.kubelet_tls_verify == KubeletTlsVerify::AddressOrNode,
+        verify: match flags.kubelet_tls_verify {
+            KubeletTlsVerify::Address => kubelet::Verify::Address,
+            KubeletTlsVerify::AddressOrNode => kubelet::Verify::AddressOrNode,
+            KubeletTlsVerify::Pin => kubelet::Verify::Pin,
+        },
         certificate_authority: flags.kubelet_certificate_authority.clone(),
         client_certificate: flags.kubelet_client_certificate.clone(),
         client_key: flags.kubelet_client_key.clone(),

@@ -1,12 +1,28 @@
-//! What this process costs, read from the kernel: processor time and resident memory.
+//! What this process costs, read from the kernel: processor time and resident memory. And which of its tasks panicked.
 
 use crate::exposition::{Kind, Page, as_value};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::watch;
 
 const EVERY: Duration = Duration::from_secs(5);
 /// `USER_HZ`: the unit of `/proc/self/stat`, the same on every Linux since 2.6.
 const TICKS: f64 = 100.0;
+
+/// Panics by task. Of the process, as the panics are.
+static PANICS: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
+
+/// A task panicked; what became of it is the caller's to say.
+pub fn panicked(task: &'static str) {
+    *PANICS.lock().entry(task).or_default() += 1;
+}
+
+/// How often a task panicked.
+#[must_use]
+pub fn panics(task: &str) -> u64 {
+    PANICS.lock().get(task).copied().unwrap_or_default()
+}
 
 /// Tells `(millicores, resident bytes)` every five seconds until `stop` resolves; NaN where the system does not say.
 pub async fn measure(cost: watch::Sender<(f32, f32)>, stop: impl Future<Output = ()>) {
@@ -32,6 +48,10 @@ pub async fn measure(cost: watch::Sender<(f32, f32)>, stop: impl Future<Output =
 
 /// Appends Prometheus' usual families of a process; nothing where the system does not say.
 pub fn write(page: &mut Page) {
+    page.family("taffrail_panics_total", Kind::Counter, "Panics, by the task that began anew after each.");
+    for (task, count) in &*PANICS.lock() {
+        page.sample(&[("task", task)], as_value(*count));
+    }
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let (stat, status) = (read("/proc/self/stat"), read("/proc/self/status"));
     if let Some(ticks) = ticks(&stat) {

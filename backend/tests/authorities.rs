@@ -7,6 +7,7 @@ use backend::cluster::{Objects, Sync};
 use backend::http::tls::Peer;
 use backend::kubelet::{Coverage, Latest, Meters};
 use backend::metrics_api::{Config, Parts, Trusted, build};
+use backend::notices::Notices;
 use http::Request;
 use http_body_util::BodyExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -51,8 +52,8 @@ async fn client(cluster: &Cluster, who: Who) -> kube::Client {
 fn parts(own: kube::Client, latest: Latest, objects: Objects) -> Parts {
     let (_, draining) = tokio::sync::watch::channel(false);
     let (authentication, authorization) = (own.clone(), own);
-    let scraper = Meters::new(Duration::from_secs(15));
-    Parts { authentication, authorization, latest, objects, coverage: Coverage::default(), scraper, draining }
+    let (scraper, notices) = (Meters::new(Duration::from_secs(15)), Notices::default());
+    Parts { authentication, authorization, latest, objects, coverage: Coverage::default(), scraper, notices, draining }
 }
 
 /// The metrics API before a simulated cluster, by the account and the rights that the product has.
@@ -60,6 +61,7 @@ struct World {
     cluster: Cluster,
     maps: Api<ConfigMap>,
     router: Router,
+    notices: Notices,
 }
 
 impl World {
@@ -71,10 +73,24 @@ impl World {
         let (own, objects) = (client(&cluster, Who::Taffrail).await, Objects::default());
         objects.nodes.set_sync(Sync::Live);
         objects.pods.set_sync(Sync::Live);
-        let (router, authorities) = build(Config::default(), parts(own, latest, objects)).unwrap();
+        let parts = parts(own, latest, objects);
+        let notices = parts.notices.clone();
+        let (router, authorities) = build(Config::default(), parts).unwrap();
         tokio::spawn(authorities.run(std::future::pending()));
         let maps = Api::namespaced(client(&cluster, Who::Admin).await, "kube-system");
-        Self { cluster, maps, router }
+        Self { cluster, maps, router, notices }
+    }
+
+    /// Waits until people are told, or not any more, that the ConfigMap cannot be used.
+    async fn until_noticed(&self, wanted: bool) {
+        let mut changes = self.notices.version();
+        let waiting = async {
+            while self.notices.all().iter().any(|(say, _)| say.code == "AUTHENTICATION_CONFIG") != wanted {
+                changes.changed().await.unwrap();
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+        assert!(ended.is_ok(), "expected {wanted}, found {:?}", self.notices.all());
     }
 
     async fn set(&self, key: &str, pem: &str) {
@@ -136,9 +152,11 @@ async fn what_was_read_last_outlives_nonsense_deletion_and_the_api_server() {
     world.set(PEOPLE, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").await;
     // Changes come in order: with this one in effect, the nonsense has been seen.
     world.set(PROXY, &mark.pem()).await;
+    world.until_noticed(true).await;
     assert_eq!(world.ask(Some(&before)).await.0, 200);
     world.set(PEOPLE, &old.pem()).await;
     world.until(&by(&mark, "front-proxy-client"), 200, "the mark").await;
+    world.until_noticed(false).await;
     assert_eq!(world.ask(Some(&before)).await.0, 200);
     let map = world.maps.get(NAME).await.unwrap();
     world.maps.delete(NAME, &DeleteParams::default()).await.unwrap();
@@ -151,12 +169,13 @@ async fn what_was_read_last_outlives_nonsense_deletion_and_the_api_server() {
     world.maps.create(&kube::api::PostParams::default(), &map).await.unwrap();
     world.until(&after, 200, "the one that was made again").await;
     assert_eq!(world.ask(Some(&before)).await.0, 401);
-    let World { cluster, router, maps } = world;
+    let World { cluster, router, maps, notices } = world;
     cluster.stop().await;
     let world = World {
         cluster: Cluster::start(sim::Config { nodes: 1, ..sim::Config::default() }).await.unwrap(),
         router,
         maps,
+        notices,
     };
     for _ in 0..10 {
         assert_eq!(world.ask(Some(&after)).await.0, 200);
@@ -257,7 +276,22 @@ async fn who_may_not_read_whom_to_trust_does_not_start_unless_that_is_tolerated(
     let (_, authorities) = built(false, false, viewer.clone());
     // Returns by itself, which ends the process.
     tokio::time::timeout(Duration::from_secs(20), authorities.run(std::future::pending())).await.unwrap();
+    // So it is with one that fails for as long as an API server may need to start.
+    cluster.set_api_fault(Some(ApiFault::Down));
+    let (_, authorities) = built(false, false, viewer.clone());
+    let began = Instant::now();
+    tokio::time::timeout(Duration::from_secs(30), authorities.run(std::future::pending())).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(10), "{:?}", began.elapsed());
+    let (router, authorities) = built(true, false, viewer.clone());
+    let run = tokio::spawn(authorities.run(std::future::pending()));
     let joe = by(&authority("ca"), "joe");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while told(&router, &joe).await != 200 {
+        assert!(Instant::now() < deadline, "a failure is tolerated, whatever it is");
+        tokio::task::yield_now().await;
+    }
+    run.abort();
+    cluster.set_api_fault(None);
     for (tolerate, skip) in [(true, false), (false, true)] {
         let (router, authorities) = built(tolerate, skip, viewer.clone());
         let run = tokio::spawn(authorities.run(std::future::pending()));

@@ -166,6 +166,25 @@ async fn an_untrusted_kubelet_certificate_and_requests_that_wait_are_named() {
 }
 
 #[tokio::test]
+async fn a_node_whose_clock_is_minutes_away_is_named_with_the_side() {
+    let hospital = Hospital::new().await;
+    let nodes = hospital.cluster.answering();
+    hospital.cluster.set_kubelet_fault(&nodes[0], Some(KubeletFault::Skew(240_000)));
+    hospital.cluster.set_kubelet_fault(&nodes[1], Some(KubeletFault::Skew(-300_000)));
+    let report = hospital.usual().await;
+    let skewed: Vec<_> =
+        report.findings.iter().filter(|one| one.code == "ClockSkew" && one.verdict == Verdict::Bad).collect();
+    assert_eq!(skewed.len(), 2, "{}", report.text());
+    for (node, side) in [(&nodes[0], "ahead of ours"), (&nodes[1], "behind ours")] {
+        let found = skewed.iter().find(|one| one.cause.contains(&format!("node {node} ")));
+        let found = found.unwrap_or_else(|| panic!("{}", report.text()));
+        assert!(found.cause.ends_with(side) && found.remedy.contains("chrony"), "{found:?}");
+    }
+    // Their pages are good all the same: what is served compares a kubelet's samples with each other alone.
+    assert_eq!(found(&report, "Kubelets").verdict, Verdict::Good, "{}", report.text());
+}
+
+#[tokio::test]
 async fn an_address_type_that_no_node_has_and_a_port_where_nothing_listens_are_named() {
     let hospital = Hospital::new().await;
     let report = hospital.examine("admin", &["--kubelet-preferred-address-types=ExternalDNS"]).await;

@@ -163,7 +163,7 @@ async fn a_node_s_own_identity_is_not_enough_where_the_address_is_asked_for() {
     let cluster = Cluster::new();
     let (port, _requests) =
         kubelet(cluster.serving(&["10.0.0.1"], "system:node:a", "system:nodes"), vec![good(1, 1000)]).await;
-    let by_address = |config: &mut backend::kubelet::Config| config.verify_by_node = false;
+    let by_address = |config: &mut backend::kubelet::Config| config.verify = backend::kubelet::Verify::Address;
     let running = run_with(&cluster, Duration::from_secs(3), vec![node("a", port, LOOPBACK)], by_address);
     running.fails("a", "TLSNameMismatch").await;
 }

@@ -106,3 +106,98 @@ async fn a_looked_at_node_feeds_the_history_alone() {
     assert!(!running.pages.recv().await.unwrap().scheduled);
     assert!(running.latest.node("n").is_err(), "an extra page must not make a rate");
 }
+
+/// Every second of 200 kubelets fails every second time: their values are held and then rated over the gap, the others
+/// never miss a round, and nothing is left over of those that go.
+#[tokio::test]
+async fn kubelets_that_flap_by_hundreds_cost_nobody_else_a_round() {
+    const NODES: usize = 200;
+    let cluster = Cluster::new();
+    let tls = cluster.serving(&["127.0.0.1"], "k", "x");
+    let port = flapping(tls).await;
+    let nodes = (0..NODES).map(|n| {
+        let mut node = node(&format!("n{n}"), port, LOOPBACK);
+        node.metrics_path = Some(format!("/{n}/metrics/resource").into());
+        node
+    });
+    let running = run(&cluster, Duration::from_secs(3), nodes.collect());
+    let flaps = |n: usize| n % 2 == 1;
+    let mut version = running.coverage.version();
+    let mut flapped = vec![0_u32; NODES];
+    // Until each that flaps has failed and come back twice.
+    let waiting = async {
+        while !(0..NODES).filter(|n| flaps(*n)).all(|n| flapped[n] >= 4) {
+            version.changed().await.unwrap();
+            for (n, changes) in flapped.iter_mut().enumerate() {
+                let known = running.coverage.get(&format!("n{n}")).unwrap_or_default();
+                assert!(flaps(n) || known.failures == 0, "{known:?}");
+                assert!(known.failures <= 1, "{known:?}");
+                *changes += u32::from((known.failures == 1) == (*changes % 2 == 0));
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap();
+    for n in 0..NODES {
+        let served = running.latest.node(&format!("n{n}")).unwrap();
+        // A core's worth of a counter that grows with the samples' time, whatever lies between two of them.
+        assert_eq!(served.cpu, 1_000_000_000, "n{n}");
+        assert_eq!(served.window, if flaps(n) { 2_000_000_000 } else { 1_000_000_000 }, "n{n}");
+    }
+    // Half of them go, and so does everything that was known of them.
+    for n in (0..NODES).filter(|n| flaps(*n)) {
+        running.objects.nodes.remove("", &format!("n{n}"));
+    }
+    let gone = async {
+        while running.coverage.get("n199").is_some() {
+            version.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone).await.unwrap();
+    assert!((0..NODES).all(|n| running.coverage.get(&format!("n{n}")).is_some() != flaps(n)));
+    assert!(!running.told().contains("node=\"n199\""), "its series are gone");
+}
+
+/// Kubelets on one port, told apart by path. The n-th request to one is answered with its n-th sample; those with odd
+/// numbers fail every second request.
+async fn flapping(tls: std::sync::Arc<rustls::ServerConfig>) -> u16 {
+    use std::collections::HashMap;
+    use std::sync::{Arc, Mutex};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let counts: Arc<Mutex<HashMap<usize, u64>>> = Arc::default();
+    tokio::spawn(async move {
+        let acceptor = tokio_rustls::TlsAcceptor::from(tls);
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, counts) = (acceptor.clone(), Arc::clone(&counts));
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                loop {
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") {
+                        match stream.read_u8().await {
+                            Ok(byte) => head.push(byte),
+                            Err(_) => return,
+                        }
+                    }
+                    let head = String::from_utf8(head).unwrap();
+                    let node: usize = head.split('/').nth(1).unwrap().parse().unwrap();
+                    let count = {
+                        let mut counts = counts.lock().unwrap();
+                        let count = counts.entry(node).or_default();
+                        *count += 1;
+                        *count
+                    };
+                    let reply = match node % 2 {
+                        1 if count % 2 == 0 => http("500 Internal Server Error", b"no"),
+                        _ => good(count, i64::try_from(count).unwrap() * 1000),
+                    };
+                    if stream.write_all(&reply.unwrap()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}

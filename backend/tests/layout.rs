@@ -56,6 +56,7 @@ fn pod(namespace: &str, app: &str, index: usize, ready: bool, node: &str) -> Pod
         started: None,
         containers: [].into(),
         conditions: [condition("Ready", ready)].into(),
+        ended: [].into(),
         readiness_gates: [].into(),
     }
 }
@@ -124,6 +125,7 @@ fn node(name: &str) -> Node {
         addresses: [].into(),
         kubelet_port: 10250,
         metrics_path: None,
+        kubelet_key: None,
         capacity: Resources::default(),
         allocatable: Resources::default(),
         kubelet_version: "".into(),

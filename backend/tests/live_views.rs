@@ -360,7 +360,7 @@ async fn coverage_says_what_is_missing_and_why_to_who_may_list_nodes() {
         // The second pod is new in the second round.
         let pods = if round == 0 { vec![points("web-1")] } else { vec![points("web-1"), points("young-1")] };
         let node_point = Some(NodePoint { at, cpu, memory: 4096, swap: None });
-        let page = NodePage { node: "n1".into(), asked: at, scheduled: true, node_point, pods };
+        let page = NodePage { node: "n1".into(), asked: at, scheduled: true, node_point, lacks: "", pods };
         place.latest.apply(&page, began + std::time::Duration::from_secs(15 * round), &place.objects.pods);
     }
     let problem = Some(wire::Say::new("Timeout").with("node", "n2"));

@@ -80,6 +80,20 @@ async fn the_families_of_metrics_server_are_six_and_theirs() {
     assert_eq!(lines.len(), before);
 }
 
+fn spec(name: &str) -> ContainerSpec {
+    ContainerSpec {
+        name: name.into(),
+        role: Role::Container,
+        image: "".into(),
+        ports: [].into(),
+        cpu_request: None,
+        cpu_limit: None,
+        memory_request: None,
+        memory_limit: None,
+        listed: true,
+    }
+}
+
 #[tokio::test]
 async fn everything_that_is_missing_has_one_reason() {
     let world = World::new(15, true);
@@ -93,17 +107,7 @@ async fn everything_that_is_missing_has_one_reason() {
         pod
     };
     let mut crashing = on("crashing", "good");
-    let spec = ContainerSpec {
-        name: "main".into(),
-        role: Role::Container,
-        image: "".into(),
-        ports: [].into(),
-        cpu_request: None,
-        cpu_limit: None,
-        memory_request: None,
-        memory_limit: None,
-        listed: true,
-    };
+    let spec = spec("main");
     let state = State::Waiting { reason: Some("CrashLoopBackOff".into()), message: None };
     let status = ContainerStatus { ready: false, started: None, restarts: 3, state, last: None };
     crashing.containers = [Container { spec: Arc::new(spec), place: 0, status: Some(Box::new(status)) }].into();
@@ -157,7 +161,56 @@ async fn everything_that_is_missing_has_one_reason() {
     assert!(gauge.contains(&("{kind=\"pod\",reason=\"WaitingForSecondSample\"}", 1.0)), "{gauge:?}");
     assert_eq!(gauge.iter().map(|(_, count)| count).sum::<f64>(), 6.0);
     // A node that was served and fails once is held, with its pods.
+    assert_eq!(list("?served=true").await.len(), 0);
     world.latest.fail(&"good".into(), wire::Say::new("Timeout"), start + Duration::from_secs(30));
+    let held = list("?served=true").await;
+    assert_eq!(told(&held), [("good", "Held"), ("served", "Held")].map(|(name, why)| (name.into(), why.into())));
+    assert_eq!(held[0]["message"].as_str().unwrap().matches("1 failed since").count(), 1, "{held:?}");
+    assert_eq!(list("").await.len(), 6, "what is held is served");
     let (_, text) = world.text("/metrics").await;
     assert_eq!(samples(&text, "taffrail_metrics_api_held"), [("{kind=\"node\"}", 1.0), ("{kind=\"pod\"}", 1.0)]);
+}
+
+/// What is served and is not the whole truth is said to be so, apart from what is missing.
+#[tokio::test]
+async fn what_is_served_with_a_reservation_says_which() {
+    let world = World::new(15, true);
+    let runs = |name: &str, began: i64| {
+        let state = State::Running { started: Some(1_700_000_000_000 + began) };
+        let status = ContainerStatus { ready: true, started: None, restarts: 0, state, last: None };
+        Container { spec: Arc::new(spec(name)), place: 0, status: Some(Box::new(status)) }
+    };
+    world.objects.nodes.put(node("n", &[]));
+    for (name, second) in [("partial", -60_000), ("whole", 14_000)] {
+        let mut pod = pod("ns1", name, "Running");
+        pod.node = Some("n".into());
+        // The second container of `whole` began after the sample: nobody can have reported it yet.
+        pod.containers = [runs("a", -60_000), runs("b", second)].into();
+        world.objects.pods.put(pod);
+    }
+    let start = Instant::now();
+    let mut repeats = 0;
+    let mut list = Vec::new();
+    for round in 0..12_u64 {
+        let ts = 12 * round.min(1);
+        let container = json!({"a": {"start": -1000, "ts": ts, "cpu": 100 + ts, "mem": 4096}});
+        let said = json!({"node": {"ts": 12 * round, "cpu": 100 + round, "mem": 4096}, "pods": {"ns1/whole": container, "ns1/partial": container}});
+        world.latest.apply(&page("n", &said), start + Duration::from_secs(15 * round), &world.objects.pods);
+        let (status, text) = world.text("/debug/taffrail/missing?served=true&kind=pods").await;
+        assert_eq!(status, 200, "{text}");
+        list = serde_json::from_str::<Vec<Value>>(&text).unwrap();
+        repeats += usize::from(list.iter().any(|one| one["reason"] == "SampleNotAdvancing"));
+    }
+    let told: Vec<_> = list.iter().map(|one| (&one["name"], &one["reason"], &one["container"])).collect();
+    assert_eq!(
+        told,
+        [
+            (&json!("partial"), &json!("PartialPod"), &json!("b")),
+            (&json!("whole"), &json!("SampleNotAdvancing"), &Value::Null)
+        ]
+    );
+    assert_eq!(list[1]["message"], "the kubelet repeats the sample of 2023-11-14T22:13:32Z");
+    // The same sample for a minute: of the ten repetitions, those from the fourth on.
+    assert_eq!(repeats, 7);
+    assert_eq!(world.text("/debug/taffrail/missing?served=perhaps").await.0, 400);
 }

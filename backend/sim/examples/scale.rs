@@ -1,15 +1,17 @@
 //! A cluster of so many nodes and pods a node, for load: `scale 5000 30` prints how long it takes to start, and what it
 //! holds. With a file name as a third argument it writes the product's kubeconfig there, the administrator's beside it
 //! (`FILE.admin`), and serves until its standard input closes; a line with a number there restarts so many pods a second
-//! from then on.
+//! from then on, `relist` ends all watches so that everything is listed anew.
 
-use sim::{Cluster, Config, Who};
+use sim::{ApiFault, Cluster, Config, Who};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Changes of a second come in so many parts.
 const PARTS: usize = 20;
+/// How long watches end as soon as they are open: their clients list in the meantime.
+const EXPIRY: Duration = Duration::from_millis(500);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -35,6 +37,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(file, cluster.kubeconfig(Who::Taffrail))?;
     let rate = Arc::new(AtomicUsize::new(0));
     let (asked, mut places) = (Arc::clone(&rate), 0);
+    let (relist, mut relists) = tokio::sync::mpsc::unbounded_channel();
+    let expire = async {
+        while relists.recv().await.is_some() {
+            cluster.set_api_fault(Some(ApiFault::WatchExpired));
+            cluster.restart(0, 1); // a watch hears of its end with its next change
+            tokio::time::sleep(EXPIRY).await;
+            cluster.set_api_fault(None);
+        }
+    };
     let churn = async {
         let mut beat = tokio::time::interval(Duration::from_secs(1) / u32::try_from(PARTS).unwrap_or(1));
         loop {
@@ -46,7 +57,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let orders = tokio::task::spawn_blocking(move || {
         for line in std::io::stdin().lines() {
-            match line?.trim().parse() {
+            let line = line?;
+            if line.trim() == "relist" {
+                // Who does not listen any more is ending.
+                let _ = relist.send(());
+                continue;
+            }
+            match line.trim().parse() {
                 Ok(rate) => asked.store(rate, Ordering::Relaxed),
                 Err(error) => eprintln!("not a number of changes a second: {error}"),
             }
@@ -56,6 +73,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::select! {
         ended = orders => ended??,
         () = churn => {}
+        () = expire => {}
     }
     Ok(())
 }

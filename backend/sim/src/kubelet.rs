@@ -71,7 +71,11 @@ pub(crate) async fn answer(
         return text(StatusCode::NOT_FOUND, "404 page not found\n".to_owned());
     }
     let now = shared.clock.now();
-    let page = if fault == Some(KubeletFault::ScrapeError) { scrape_error() } else { page(shared, node, now) };
+    let page = match fault {
+        Some(KubeletFault::ScrapeError) => scrape_error(),
+        Some(KubeletFault::Skew(ahead)) => seen(shared, node, now, ahead),
+        _ => page(shared, node, now),
+    };
     let mut response = damaged(page, fault);
     let headers = response.headers_mut();
     headers.insert(
@@ -157,6 +161,11 @@ struct PodSample<'a> {
 
 /// The text of `/metrics/resource` at `now`.
 pub(crate) fn page(shared: &Shared, node: &str, now: i64) -> String {
+    seen(shared, node, now, 0)
+}
+
+/// The same by a clock that is ahead by so many milliseconds.
+fn seen(shared: &Shared, node: &str, now: i64, ahead: i64) -> String {
     let objects = shared.store.on_node(node);
     let day = shared.day;
     let node_at = housekeeping(load::hash(shared.seed, node), now);
@@ -208,7 +217,14 @@ pub(crate) fn page(shared: &Shared, node: &str, now: i64) -> String {
         }
         *meter
     };
-    write(&containers, &pods, node_cpu, node_memory + (700 << 20))
+    for one in &mut containers {
+        one.at += ahead;
+        one.started += ahead;
+    }
+    for one in &mut pods {
+        one.at += ahead;
+    }
+    write(&containers, &pods, Meter { at: node_cpu.at + ahead, ..node_cpu }, node_memory + (700 << 20))
 }
 
 fn write(containers: &[Sample<'_>], pods: &[PodSample<'_>], node: Meter, node_memory: u64) -> String {

@@ -135,6 +135,8 @@ pub enum KubeletFault {
     WrongCertificate,
     /// 200 with `resource_scrape_error 1` and nothing else.
     ScrapeError,
+    /// The node's clock is ahead by so many milliseconds, or behind.
+    Skew(i64),
 }
 
 /// What is wrong with the API server.

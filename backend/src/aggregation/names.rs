@@ -18,8 +18,19 @@ pub fn names((namespace, service): &(String, String), bound: IpAddr, api_server:
         "::1".to_owned(),
     ];
     let own = if bound.is_unspecified() { outward(api_server) } else { Some(bound) };
-    names.extend(own.map(|own| own.to_string()).filter(|own| !names.contains(own)));
+    // A pod of two families knows its other address by what the manifests put into the environment.
+    let told = std::env::var("POD_IPS").unwrap_or_default();
+    for own in own.into_iter().chain(addresses(&told)).map(|own| own.to_string()) {
+        if !names.contains(&own) {
+            names.push(own);
+        }
+    }
     names
+}
+
+/// A list as the downward API writes `status.podIPs`.
+fn addresses(list: &str) -> impl Iterator<Item = IpAddr> {
+    list.split(',').filter_map(|one| one.trim().parse().ok())
 }
 
 /// The cluster's domain, as a pod's resolver has it.
@@ -62,6 +73,8 @@ mod tests {
         for name in ["taffrail.monitoring.svc", "localhost", "::1", "198.51.100.7"] {
             assert!(names.iter().any(|known| known == name), "{name} is not in {names:?}");
         }
+        let both: Vec<IpAddr> = addresses("10.1.2.3, fd00::7,").collect();
+        assert_eq!(both, ["10.1.2.3".parse::<IpAddr>().unwrap(), "fd00::7".parse().unwrap()]);
         assert_eq!(outward(&api_server), Some("127.0.0.1".parse().unwrap()));
     }
 }

@@ -8,6 +8,7 @@ use super::snapshot::Blocks;
 pub use super::snapshot::Snapshot;
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 use wire::{Millis, Say};
 
@@ -39,6 +40,8 @@ struct Shared<K> {
     /// Version: moves with every change of content or of `sync`.
     version: watch::Sender<u64>,
     sync: RwLock<Sync>,
+    /// Whether a whole list was ever in.
+    filled: AtomicBool,
 }
 
 /// The caches of all kinds.
@@ -76,6 +79,7 @@ impl<K: Kind> Default for Cache<K> {
                 snapshot: Mutex::default(),
                 version: watch::Sender::new(0),
                 sync: RwLock::new(Sync::Off),
+                filled: AtomicBool::new(false),
             }),
         }
     }
@@ -107,6 +111,12 @@ impl<K: Kind> Cache<K> {
 
     pub fn sync(&self) -> Sync {
         self.shared.sync.read().clone()
+    }
+
+    /// Whether the content is, or was at some time, everything there is. A cache whose first list failed is not; one that
+    /// was cut off later is.
+    pub fn is_filled(&self) -> bool {
+        self.shared.filled.load(Ordering::Acquire)
     }
 
     /// Moves whenever content or [`Sync`] change. A receiver that sleeps through many versions wakes once.
@@ -146,7 +156,8 @@ impl<K: Kind> Cache<K> {
     pub(crate) fn replace_shared(&self, list: Vec<Arc<K>>) {
         let fresh = Blocks::of(list);
         let mut objects = self.shared.objects.write();
-        if objects.len() == fresh.len() && objects.iter().zip(fresh.iter()).all(|(a, b)| Arc::ptr_eq(a, b)) {
+        let first = !self.shared.filled.swap(true, Ordering::AcqRel);
+        if !first && objects.len() == fresh.len() && objects.iter().zip(fresh.iter()).all(|(a, b)| Arc::ptr_eq(a, b)) {
             return;
         }
         let old = std::mem::replace(&mut *objects, fresh);
@@ -157,6 +168,11 @@ impl<K: Kind> Cache<K> {
 
     pub fn set_sync(&self, sync: Sync) {
         let mut known = self.shared.sync.write();
+        match sync {
+            Sync::Live => self.shared.filled.store(true, Ordering::Release),
+            Sync::Loading(_) => self.shared.filled.store(false, Ordering::Release),
+            Sync::Stale(..) | Sync::Denied(_) | Sync::Off => {}
+        }
         if *known != sync {
             *known = sync;
             drop(known);

@@ -18,6 +18,8 @@ pub trait Decode: Kind {
     fn version<'r>(raw: &'r Self::Raw<'_>) -> &'r str;
     /// What we keep of it. The meta's `id` is zero: the watch settles it.
     fn project(raw: Self::Raw<'_>, strings: &mut Interner) -> Self;
+    /// Drops what the metrics API does not need, for a process that serves nothing else.
+    fn thin(&mut self, _strings: &mut Interner) {}
 }
 
 /// One page of a list.
@@ -63,10 +65,11 @@ pub enum Change<K> {
 #[error("the answer is not what the API server writes")]
 pub struct Unreadable(#[from] serde_json::Error);
 
-/// What one watch needs to decode: the values it shares.
+/// What one watch needs to decode: the values it shares, and whether the metrics API alone reads the objects.
 #[derive(Debug, Default)]
 pub struct Decoder {
     pub(super) strings: Interner,
+    pub(super) thin: bool,
 }
 
 #[derive(Deserialize)]
@@ -120,7 +123,7 @@ impl Decoder {
             None => {
                 let raw = serde_json::from_slice::<RawPage<'_, serde_json::Value>>(bytes)?;
                 Ok(page(raw, |value| match K::Raw::deserialize(&value) {
-                    Ok(raw) => Ok(K::project(raw, &mut self.strings)),
+                    Ok(raw) => Ok(self.project(raw)),
                     Err(error) => Err(format!("{}: {error}", name_of(&value))),
                 }))
             }
@@ -132,9 +135,17 @@ impl Decoder {
         // Once for all of it, not text by text.
         let text = std::str::from_utf8(bytes).ok()?;
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let page = PageOf { strings: &mut self.strings, kind: PhantomData }.deserialize(&mut deserializer).ok()?;
+        let page = PageOf { decoder: self, kind: PhantomData }.deserialize(&mut deserializer).ok()?;
         deserializer.end().ok()?;
         Some(page)
+    }
+
+    fn project<K: Decode>(&mut self, raw: K::Raw<'_>) -> K {
+        let mut object = K::project(raw, &mut self.strings);
+        if self.thin {
+            object.thin(&mut self.strings);
+        }
+        object
     }
 
     /// # Errors
@@ -148,20 +159,20 @@ impl Decoder {
         };
         let version = K::version(&raw.object).to_owned();
         let removed = raw.kind.as_str() == "DELETED";
-        let object = K::project(raw.object, &mut self.strings);
+        let object = self.project::<K>(raw.object);
         Ok(if removed { Change::Removed { version, object } } else { Change::Put { version, object } })
     }
 }
 
 /// Reads a list, keeping nothing of an object but its projection.
 struct PageOf<'s, K> {
-    strings: &'s mut Interner,
+    decoder: &'s mut Decoder,
     kind: PhantomData<K>,
 }
 
 /// The same of its items.
 struct ItemsOf<'s, K> {
-    strings: &'s mut Interner,
+    decoder: &'s mut Decoder,
     objects: &'s mut Vec<K>,
 }
 
@@ -185,7 +196,7 @@ impl<'de, K: Decode> Visitor<'de> for PageOf<'_, K> {
         while let Some(key) = map.next_key::<Text<'de>>()? {
             match key.as_str() {
                 "metadata" => meta = map.next_value()?,
-                "items" => map.next_value_seed(ItemsOf { strings: self.strings, objects: &mut objects })?,
+                "items" => map.next_value_seed(ItemsOf { decoder: self.decoder, objects: &mut objects })?,
                 _ => _ = map.next_value::<IgnoredAny>()?,
             }
         }
@@ -216,7 +227,7 @@ impl<'de, K: Decode> Visitor<'de> for ItemsOf<'_, K> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         while let Some(raw) = list.next_element::<K::Raw<'de>>()? {
-            self.objects.push(K::project(raw, self.strings));
+            self.objects.push(self.decoder.project(raw));
         }
         Ok(())
     }

@@ -68,6 +68,8 @@ pub struct Pod {
     pub started: Option<Millis>,
     /// In spec order: init containers first (restartable ones are sidecars), then containers.
     pub containers: Box<[Container]>,
+    /// Ephemeral containers that have ended: kubelets may go on naming them.
+    pub ended: Box<[Arc<str>]>,
     pub conditions: Box<[Condition]>,
     pub readiness_gates: Box<[Arc<str>]>,
 }
@@ -164,6 +166,8 @@ pub struct Node {
     pub kubelet_port: u16,
     /// Annotation `metrics.k8s.io/resource-metrics-path`.
     pub metrics_path: Option<Box<str>>,
+    /// Annotation `taffrail.dev/kubelet-key`: the key that its kubelet's certificate has, `sha256:HEX`.
+    pub kubelet_key: Option<Box<str>>,
     /// Millicores, bytes, pods.
     pub capacity: Resources,
     pub allocatable: Resources,

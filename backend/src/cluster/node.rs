@@ -110,6 +110,7 @@ impl Decode for Node {
         let kubelet = status.daemon_endpoints.and_then(|daemons| daemons.kubelet_endpoint);
         Self {
             metrics_path: meta.annotations.as_ref().and_then(|annotations| boxed(&annotations.metrics_path)),
+            kubelet_key: meta.annotations.as_ref().and_then(|annotations| boxed(&annotations.kubelet_key)),
             meta: meta.project(strings),
             unschedulable: spec.unschedulable.unwrap_or(false),
             conditions: conditions(status.conditions, strings),

@@ -6,6 +6,7 @@ use super::kinds::{Container, ContainerPort, ContainerSpec, ContainerStatus, Pod
 use super::quantity;
 use super::raw::{List, RawCondition, RawMeta, Stamp, Text, boxed, conditions, each, some, str};
 use serde::Deserialize;
+use std::sync::Arc;
 
 #[derive(Debug, Deserialize)]
 pub struct RawPod<'a> {
@@ -87,6 +88,7 @@ struct RawStatus<'a> {
     conditions: List<RawCondition<'a>>,
     init_container_statuses: List<RawContainerStatus<'a>>,
     container_statuses: List<RawContainerStatus<'a>>,
+    ephemeral_container_statuses: List<RawContainerStatus<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -155,6 +157,10 @@ impl Decode for Pod {
         let mut containers = Vec::new();
         join(spec.init_containers, status.init_container_statuses, Role::Init, &mut containers, strings);
         join(spec.containers, status.container_statuses, Role::Container, &mut containers, strings);
+        let ended =
+            |status: &RawContainerStatus<'_>| status.state.as_ref().is_some_and(|state| state.terminated.is_some());
+        let ended =
+            each(status.ephemeral_container_statuses).filter(ended).map(|one| strings.text(str(&one.name))).collect();
         let first = status.pod_ips.iter().flatten().next().and_then(|ip| boxed(&ip.ip));
         Self {
             meta,
@@ -171,8 +177,34 @@ impl Decode for Pod {
             subdomain: strings.word(some(&spec.subdomain)),
             started: Stamp::known(status.start_time),
             containers: containers.into(),
+            ended,
             conditions: conditions(status.conditions, strings),
             readiness_gates: each(spec.readiness_gates).map(|gate| strings.text(str(&gate.condition_type))).collect(),
+        }
+    }
+
+    /// Left are identity, labels, phase, node, times and the containers' states.
+    fn thin(&mut self, strings: &mut Interner) {
+        self.meta.owner = None;
+        (self.message, self.nominated_node, self.ip, self.qos) = (None, None, None, None);
+        (self.service_account, self.hostname, self.subdomain) = (None, None, None);
+        (self.conditions, self.readiness_gates) = (Box::default(), Box::default());
+        for container in &mut self.containers {
+            let (spec, image) = (&container.spec, strings.text(""));
+            container.spec = strings.container(ContainerSpec {
+                name: Arc::clone(&spec.name),
+                role: spec.role,
+                image,
+                ports: Box::default(),
+                cpu_request: None,
+                cpu_limit: None,
+                memory_request: None,
+                memory_limit: None,
+                listed: spec.listed,
+            });
+            if let Some(status) = &mut container.status {
+                (status.last, status.restarts) = (None, 0);
+            }
         }
     }
 }

@@ -52,6 +52,8 @@ pub(super) struct Annotations<'a> {
     pub(super) revision: Option<Text<'a>>,
     #[serde(rename = "metrics.k8s.io/resource-metrics-path")]
     pub(super) metrics_path: Option<Text<'a>>,
+    #[serde(rename = "taffrail.dev/kubelet-key")]
+    pub(super) kubelet_key: Option<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,9 +9,12 @@ use super::cache::{Cache, Sync};
 use super::decode::{Change, Decode, Decoder, Unreadable};
 use super::lines::{BodyError, Lines, whole};
 use super::watches::Counters;
+use crate::telemetry;
+use futures::FutureExt as _;
 use http::header::{ACCEPT, ACCEPT_ENCODING, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
 use kube::client::Body;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -84,6 +87,9 @@ pub(super) enum WatchError {
     /// An open that ends at once, without a word: to open again immediately would be a storm.
     #[error("the watch ended as soon as it was open")]
     Short,
+    /// A fault of ours; what it was is in the log.
+    #[error("what the API server sent could not be taken in")]
+    Panicked,
     #[error("the request could not be made: {0}")]
     Request(#[from] http::Error),
 }
@@ -128,7 +134,12 @@ impl<K: Decode> Watch<K> {
         self.cache.set_sync(Sync::Loading(0));
         let mut state = State::Empty;
         loop {
-            let (next, error) = self.step(state).await;
+            let step = AssertUnwindSafe(self.step(state)).catch_unwind().await;
+            let (next, error) = step.unwrap_or_else(|_| {
+                // What the panic says is in the log already. Everything is read anew.
+                telemetry::panicked("watch");
+                (State::Empty, Some(WatchError::Panicked))
+            });
             state = next;
             if let Some(error) = error {
                 let pause = self.pause(&error);

@@ -14,8 +14,8 @@ use wire::Kind;
 #[derive(Clone, Debug)]
 pub struct Config {
     pub kinds: Vec<Kind>,
-    /// Only pods in phase Running: all the metrics API needs.
-    pub pods_running_only: bool,
+    /// The metrics API alone reads them: pods in phase Running, and of each only what it needs.
+    pub metrics_only: bool,
 }
 
 /// What the watches did so far.
@@ -95,11 +95,12 @@ impl Watches {
     }
 
     fn spawn<K: Decode + std::marker::Sync>(&self, tasks: &mut JoinSet<()>, cache: &Cache<K>) {
-        let running = K::KIND == Kind::Pod && self.config.pods_running_only;
+        let thin = self.config.metrics_only;
+        let running = K::KIND == Kind::Pod && thin;
         let watch = Watch {
             client: self.client.clone(),
             cache: cache.clone(),
-            decoder: Decoder::default(),
+            decoder: Decoder { thin, ..Decoder::default() },
             counters: Arc::clone(&self.counters),
             timing: self.timing,
             selector: if running { "&fieldSelector=status.phase%3DRunning" } else { "" },

@@ -21,7 +21,7 @@ use values::{account, bytes, duration};
 
 /// One cheap process instead of metrics-server, Kubernetes Dashboard and its scraper.
 #[derive(Debug, Parser)]
-#[command(name = "taffrail", version, propagate_version = true, about, max_term_width = 110)]
+#[command(name = "taffrail", version, propagate_version = true, about, max_term_width = 110, args_override_self = true)]
 pub struct Flags {
     #[command(subcommand)]
     pub command: Command,
@@ -41,8 +41,8 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Kubeconfig of our own account; without it the service account of the pod we run in
-    #[arg(long, env = "KUBECONFIG")]
+    /// Kubeconfig of our own account; without it the service account of the pod we run in, or outside of one $KUBECONFIG
+    #[arg(long)]
     pub kubeconfig: Option<PathBuf>,
     /// Address the listeners bind to
     #[arg(long, default_value = "0.0.0.0")]

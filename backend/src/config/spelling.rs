@@ -135,7 +135,14 @@ pub fn spelled(given: impl IntoIterator<Item = OsString>) -> Result<Spelled, Str
                 let _ = valued();
             }
             spelled.warnings.push(format!("--{name} is accepted and has no effect"));
-        } else if value.as_deref() != Some("") || !EMPTY_IS_NONE.contains(&&*name) {
+        } else if EMPTY_IS_NONE.contains(&&*name) {
+            // An empty value in either spelling is none.
+            match valued() {
+                Some(value) if value.is_empty() => {}
+                Some(value) => spelled.arguments.push(format!("--{name}={value}").into()),
+                None => spelled.arguments.push(format!("--{name}").into()),
+            }
+        } else {
             let value = value.as_deref().map(|value| if switches.contains(&name) { boolean(value) } else { value });
             spelled.arguments.push(match value {
                 Some(value) => format!("--{name}={value}").into(),
@@ -251,6 +258,11 @@ mod tests {
             0,
         );
         check(&["t", "--kubeconfig=", "--node-selector="], &["t", "serve", "--node-selector="], 0);
+        check(
+            &["t", "--kubelet-certificate-authority", "", "--kubeconfig", "/k"],
+            &["t", "serve", "--kubeconfig=/k"],
+            0,
+        );
         check(&["t", "--", "--sink=x"], &["t", "serve", "--", "--sink=x"], 0);
     }
 

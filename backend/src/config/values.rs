@@ -18,6 +18,8 @@ pub enum KubeletTlsVerify {
     Address,
     /// That, or `system:node:NAME` of `system:nodes`, as the kubelet-serving signer issues it.
     AddressOrNode,
+    /// The key that the node's first certificate had, or that its annotation names.
+    Pin,
 }
 
 /// When `/readyz` holds.
@@ -29,17 +31,23 @@ pub enum ReadyWhen {
     Serving,
 }
 
-/// A duration as Go's flags spell it: `15s`, `1m0s`, `1.5h`, `300ms`.
+/// A duration as Go's flags spell it: `15s`, `1m0s`, `1.5h`, `300ms`. One below zero is zero: what refuses the one refuses
+/// the other, with its reason.
 ///
 /// # Errors
 /// A sentence for clap that names what was given.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a duration such as 15s, 1m30s or 1.5h");
-    if text == "0" {
+    let (negative, unsigned) = match text.as_bytes().first() {
+        Some(b'-') => (true, text.get(1..).unwrap_or_default()),
+        Some(b'+') => (false, text.get(1..).unwrap_or_default()),
+        _ => (false, text),
+    };
+    if unsigned == "0" {
         return Ok(Duration::ZERO);
     }
     let mut total = 0.0;
-    let mut rest = text;
+    let mut rest = unsigned;
     if rest.is_empty() {
         return Err(wrong());
     }
@@ -59,7 +67,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         total += number.parse::<f64>().map_err(|_| wrong())? * scale;
         rest = tail;
     }
-    Duration::try_from_secs_f64(total).map_err(|_| wrong())
+    let total = Duration::try_from_secs_f64(total).map_err(|_| wrong())?;
+    Ok(if negative { Duration::ZERO } else { total })
 }
 
 /// A size such as `32Mi` or `33554432`.
@@ -107,10 +116,18 @@ mod tests {
 
     #[test]
     fn durations_are_gos() {
-        for (text, millis) in [("15s", 15_000), ("1m0s", 60_000), ("1.5h", 5_400_000), ("250ms", 250), ("0", 0)] {
+        for (text, millis) in [
+            ("15s", 15_000),
+            ("1m0s", 60_000),
+            ("1.5h", 5_400_000),
+            ("250ms", 250),
+            ("0", 0),
+            ("+15s", 15_000),
+            ("-1s", 0),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "15", "s", "15x", "1..5s", "-1s"] {
+        for text in ["", "15", "s", "15x", "1..5s", "-", "--1s", "-1"] {
             assert!(duration(text).is_err(), "{text:?} is no duration");
         }
     }

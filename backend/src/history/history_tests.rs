@@ -22,6 +22,7 @@ fn pages(node: &str, at: i64, scheduled: bool) -> NodePage {
         asked: at,
         scheduled,
         node_point: Some(NodePoint { at, cpu: millicores(500), memory: 1 << 30, swap: None }),
+        lacks: "",
         pods: vec![PodPoints {
             namespace: Arc::from("ns"),
             name: Arc::from(format!("web-{node}")),

@@ -6,6 +6,7 @@
 
 use super::protocols::Protocols;
 use super::tls::Tls;
+use crate::notices::Notices;
 use arc_swap::ArcSwap;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::crypto::ring::default_provider;
@@ -18,11 +19,17 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::{info, warn};
+use tracing::info;
+use wire::Say;
 use x509_parser::extensions::GeneralName;
 
 /// How often certificate files are read again.
-const RELOAD: Duration = Duration::from_secs(30);
+const RELOAD: Duration = Duration::from_secs(10);
+/// A certificate that ends sooner is a problem: somebody's rotation is stuck.
+const EXPIRES_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Notices about a certificate's file.
+const UNREADABLE: &str = "SERVING_FILE";
+const EXPIRES: &str = "SERVING_EXPIRES";
 
 /// Why there is no serving certificate.
 #[derive(Debug, thiserror::Error)]
@@ -123,45 +130,63 @@ impl Serving {
         self.current.key.load().cert.first().map(|der| der.clone().into_owned())
     }
 
-    /// Reads the files again whenever they change, until `stop` resolves; without files it only waits.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
-        let all = std::iter::once(&self).chain(&self.named).map(Self::follow);
+    /// Reads the files again whenever they change, until `stop` resolves; without files it only waits. What cannot be read
+    /// and what expires soon is a notice.
+    pub async fn run(self, notices: Notices, stop: impl Future<Output = ()>) {
+        let all = std::iter::once(&self).chain(&self.named).map(|one| one.follow(&notices));
         tokio::select! {
             () = stop => {}
             _ = futures::future::join_all(all) => {}
         }
     }
 
-    async fn follow(&self) {
+    async fn follow(&self, notices: &Notices) {
         let Some((certificate, key)) = &self.files else { return std::future::pending().await };
         let mut due = tokio::time::interval(RELOAD);
         due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let file = certificate.display().to_string();
         let mut known = (Vec::new(), Vec::new());
         loop {
             due.tick().await;
-            let now = match (tokio::fs::read(certificate).await, tokio::fs::read(key).await) {
-                (Ok(certificate), Ok(key)) => (certificate, key),
-                (Err(error), _) | (_, Err(error)) => {
-                    warn!(certificate = %certificate.display(), %error, "serving certificate cannot be read; the old one stays");
-                    continue;
+            self.expiry(&file, notices);
+            let read = (tokio::fs::read(certificate).await, tokio::fs::read(key).await);
+            let ended = match read {
+                (Ok(certificate), Ok(key)) if (&certificate, &key) == (&known.0, &known.1) => continue,
+                (Ok(certificate), Ok(key)) => {
+                    known = (certificate, key);
+                    certified(&known.0, &known.1)
                 }
+                (Err(error), _) => Err(CertError::Read(certificate.clone(), error)),
+                (_, Err(error)) => Err(CertError::Read(key.clone(), error)),
             };
-            if now == known {
-                continue;
-            }
-            match certified(&now.0, &now.1) {
+            match ended {
                 Ok(pair) => {
                     if self.current.key.load().cert != pair.cert {
-                        info!(certificate = %certificate.display(), "serving certificate replaced");
+                        info!(certificate = file, "serving certificate replaced");
                     }
                     self.current.key.store(Arc::new(pair));
+                    notices.clear_of(UNREADABLE, &file);
+                    self.expiry(&file, notices);
                 }
                 Err(error) => {
-                    warn!(certificate = %certificate.display(), %error, "new serving certificate is unusable; the old one stays");
+                    let cause = format!("{:#}", anyhow::Error::from(error));
+                    notices.set(Say::new(UNREADABLE).with("file", file.as_str()).with("cause", cause));
                 }
             }
-            known = now;
         }
+    }
+
+    /// Says that the certificate in service expires soon, or that it is well again.
+    fn expiry(&self, file: &str, notices: &Notices) {
+        let leaf = self.leaf();
+        let leaf = leaf.as_ref().and_then(|leaf| x509_parser::parse_x509_certificate(leaf).ok());
+        let Some((_, leaf)) = leaf else { return };
+        let left = leaf.validity().not_after.timestamp() - jiff::Timestamp::now().as_second();
+        if left >= i64::try_from(EXPIRES_SOON.as_secs()).unwrap_or(i64::MAX) {
+            return notices.clear_of(EXPIRES, file);
+        }
+        let time = jiff::Timestamp::from_second(leaf.validity().not_after.timestamp()).unwrap_or_default();
+        notices.set(Say::new(EXPIRES).with("file", file).with("time", time.to_string()));
     }
 }
 
@@ -321,6 +346,39 @@ mod tests {
         }
         let given = current(&["*.three.example"]);
         assert!(given.is_for("a.three.example") && !given.is_for("one.example"));
+    }
+
+    /// Files that are exchanged under a running process: what is wrong with them is a notice, and what was good stays.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_wrong_with_files_is_noticed_until_it_is_mended() {
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+        let put = |days: u64| {
+            let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
+            params.not_after = (std::time::SystemTime::now() + Duration::from_secs(days * 24 * 3600)).into();
+            let pair = rcgen::KeyPair::generate().unwrap();
+            std::fs::write(&certificate, params.self_signed(&pair).unwrap().pem()).unwrap();
+            std::fs::write(&key, pair.serialize_pem()).unwrap();
+        };
+        put(30);
+        let (serving, notices) = (Serving::from_files(&certificate, &key).unwrap(), Notices::default());
+        let task = tokio::spawn(serving.clone().run(notices.clone(), std::future::pending()));
+        let mut changes = notices.version();
+        let codes = || notices.all().into_iter().map(|(say, _)| say.code).collect::<Vec<_>>();
+        put(3);
+        changes.changed().await.unwrap();
+        assert_eq!(codes(), [EXPIRES]);
+        let soon = serving.leaf();
+        std::fs::write(&key, "nonsense").unwrap();
+        changes.changed().await.unwrap();
+        assert_eq!(codes(), [EXPIRES, UNREADABLE]);
+        assert_eq!(serving.leaf(), soon, "the old one stays in service");
+        put(30);
+        while !codes().is_empty() {
+            changes.changed().await.unwrap();
+        }
+        assert_ne!(serving.leaf(), soon);
+        task.abort();
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub async fn serve(listener: TcpListener, tls: Option<Tls>, app: Router, stop: i
         while open.try_join_next().is_some() {}
         match accepted {
             Ok((stream, address)) => {
+                // A listener of both families tells an IPv4 client as a mapped one.
+                let address = SocketAddr::new(address.ip().to_canonical(), address.port());
                 let connection = Connection {
                     address,
                     acceptor: acceptor.clone(),

@@ -8,8 +8,9 @@ use super::body::{Page, error_text};
 use super::config::{Config, KubeletCredentials, TokenSource};
 use super::connect::Connection;
 use super::failure::Failure;
-use super::material::{Material, unreadable};
+use super::material::{Material, files, unreadable};
 use super::meters::Meters;
+use super::verify::Key;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HOST};
@@ -19,6 +20,7 @@ use parking_lot::Mutex;
 use rustls::ClientConfig;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, timeout_at};
 use wire::Millis;
@@ -33,6 +35,10 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     /// When the request was sent, by our clock.
     pub(super) sent: Millis,
+    /// Where it came from.
+    pub(super) address: String,
+    /// What of it went over the wire, with its headers and before TLS.
+    pub(super) wire: u64,
 }
 
 /// A failure and the address it happened at (empty: before any).
@@ -62,6 +68,8 @@ pub(super) struct NodeClient {
     pub(super) remembered: Option<(String, Instant)>,
     /// Not in use; taken out for a request.
     pub(super) idle: Option<Connection>,
+    /// The key of the first certificate, where keys are what nodes are known by.
+    pub(super) pin: Option<Key>,
 }
 
 // === impl Kubelets ===
@@ -73,8 +81,8 @@ impl Kubelets {
         let read = |path: &Option<std::path::PathBuf>| {
             path.as_deref().map(|path| std::fs::read(path).map_err(|error| unreadable(path, &error))).transpose()
         };
-        let files =
-            [read(&config.certificate_authority)?, read(&config.client_certificate)?, read(&config.client_key)?];
+        let [authority, certificate, key] = files(&config, &credentials);
+        let files = [read(&authority)?, read(&certificate)?, read(&key)?];
         let token = match &credentials.token {
             TokenSource::Static(token) => Some(token.clone()),
             TokenSource::File(path) => Some(std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?),
@@ -137,12 +145,18 @@ impl Kubelets {
             self.meters.failed(failure.code());
             Failed { failure, address: authority(at, target.port) }
         };
-        let sent = unix_millis();
+        let (sent, before) = (unix_millis(), connection.received.load(Ordering::Relaxed));
         let request = self.request(target, path, &connection, &material).map_err(failed)?;
-        let response = connection.sender.send_request(request).await.map_err(|error| failed(broken(&error)))?;
+        let response = connection.sender.send_request(request).await;
+        let response = response.map_err(|error| {
+            let begun = connection.received.load(Ordering::Relaxed) > before;
+            failed(broken(&error, begun))
+        })?;
         let body = self.read(response).await.map_err(failed)?;
+        let wire = connection.received.load(Ordering::Relaxed) - before;
+        let address = authority(at, target.port);
         self.keep(target, connection);
-        Ok(Answer { body, sent })
+        Ok(Answer { body, sent, address, wire })
     }
 
     fn request(
@@ -186,9 +200,20 @@ impl Kubelets {
     }
 }
 
-/// Why no answer began: a broken connection, or something that is not HTTP.
-pub(super) fn broken(error: &hyper::Error) -> Failure {
-    if error.is_parse() { Failure::BadBody(format!("not HTTP: {error}")) } else { Failure::Reset(error.to_string()) }
+/// Why no answer's head came: a broken connection, TLS that ended in an alert, or something that is not HTTP.
+pub(super) fn broken(error: &hyper::Error, begun: bool) -> Failure {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let tls = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(tls) = tls.and_then(|tls| tls.downcast_ref::<rustls::Error>()) {
+            return Failure::Tls(std::io::Error::other(tls.clone()));
+        }
+        cause = inner.source();
+    }
+    if error.is_parse() || begun {
+        return Failure::BadBody(format!("not a whole HTTP answer: {error}"));
+    }
+    Failure::Reset(error.to_string())
 }
 
 pub(super) fn authority(address: &str, port: u16) -> String {

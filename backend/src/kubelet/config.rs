@@ -19,8 +19,8 @@ pub struct Config {
     pub port: u16,
     /// `--kubelet-insecure-tls`: the kubelet's certificate is not verified.
     pub insecure_tls: bool,
-    /// `--kubelet-tls-verify`: the certificate may be the node's own instead of the address's.
-    pub verify_by_node: bool,
+    /// `--kubelet-tls-verify`.
+    pub verify: Verify,
     /// `--kubelet-certificate-authority`: replaces the cluster's authority.
     pub certificate_authority: Option<PathBuf>,
     /// `--kubelet-client-certificate` and `--kubelet-client-key`: both or none; the token is then not sent.
@@ -48,7 +48,7 @@ impl Default for Config {
             use_node_status_port: false,
             port: 10250,
             insecure_tls: false,
-            verify_by_node: true,
+            verify: Verify::AddressOrNode,
             certificate_authority: None,
             client_certificate: None,
             client_key: None,
@@ -58,6 +58,17 @@ impl Default for Config {
             node_selector: LabelSelector::default(),
         }
     }
+}
+
+/// By what a kubelet's certificate is known as the node's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// The dialled address is in it.
+    Address,
+    /// That, or it is the node's own, as the kubelet-serving signer issues it.
+    AddressOrNode,
+    /// Its key is the one of the node's annotation, else of the first certificate that was seen; no authority is asked.
+    Pin,
 }
 
 /// Where the bearer token comes from.
@@ -76,11 +87,19 @@ pub struct KubeletCredentials {
     pub ca_pem: Option<Vec<u8>>,
     pub client_cert_pem: Option<Vec<u8>>,
     pub client_key_pem: Option<Vec<u8>>,
+    /// Files that these were read from, to be read again: authority, client certificate, its key.
+    pub files: [Option<PathBuf>; 3],
 }
 
 impl Default for KubeletCredentials {
     fn default() -> Self {
-        Self { token: TokenSource::None, ca_pem: None, client_cert_pem: None, client_key_pem: None }
+        Self {
+            token: TokenSource::None,
+            ca_pem: None,
+            client_cert_pem: None,
+            client_key_pem: None,
+            files: [None, None, None],
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::client::{Failed, Kubelets, Target, authority, broken};
 use super::material::Material;
+use crate::kubelet::config::Verify;
 use crate::kubelet::failure::Failure;
-use crate::kubelet::verify::NodeVerifier;
+use crate::kubelet::verify::{Judge, Key, NodeVerifier};
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::client::conn::http1::{Builder, SendRequest};
@@ -11,9 +12,12 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
@@ -31,6 +35,39 @@ pub(super) struct Connection {
     pub(super) port: u16,
     pub(super) generation: u64,
     pub(super) sender: SendRequest<Empty<Bytes>>,
+    /// Bytes that came over it so far, before TLS is added.
+    pub(super) received: Arc<AtomicU64>,
+}
+
+/// A stream whose incoming bytes are counted.
+struct Counted<S> {
+    stream: S,
+    received: Arc<AtomicU64>,
+}
+
+// === impl Counted ===
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let ended = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.received.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
+        ended
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 // === impl Kubelets ===
@@ -77,15 +114,21 @@ impl Kubelets {
         for address in first.iter().chain(rest) {
             at.clone_from(address);
             match self.dial(target, address, material, deadline).await {
-                Ok(sender) => {
+                Ok((sender, received)) => {
                     let (address, generation) = (address.clone(), material.generation);
-                    return Ok(Connection { address, port: target.port, generation, sender });
+                    return Ok(Connection { address, port: target.port, generation, sender, received });
                 }
                 Err(failure) => {
                     self.meters.failed(failure.code());
                     let next = failure.is_of_address();
-                    // A name that does not resolve says less than an address that refuses.
-                    if last.is_none() || !matches!(failure, Failure::Dns(_)) {
+                    // A name that does not resolve says less than an address that refuses, and that less than one where
+                    // somebody answers with the wrong certificate.
+                    let weight = |failure: &Failure| match failure {
+                        Failure::Dns(_) => 0,
+                        Failure::Connect(_) => 1,
+                        _ => 2,
+                    };
+                    if last.as_ref().is_none_or(|last: &Failed| weight(&last.failure) <= weight(&failure)) {
                         last = Some(Failed { failure, address: authority(address, target.port) });
                     }
                     if !next {
@@ -103,7 +146,7 @@ impl Kubelets {
         address: &str,
         material: &Material,
         deadline: Instant,
-    ) -> Result<SendRequest<Empty<Bytes>>, Failure> {
+    ) -> Result<(SendRequest<Empty<Bytes>>, Arc<AtomicU64>), Failure> {
         let left = deadline.saturating_duration_since(Instant::now()) / 2;
         let connect = async {
             let addresses: Vec<_> =
@@ -128,23 +171,33 @@ impl Kubelets {
                 Failure::Reset(format!("during the TLS handshake: {error}"))
             }
         })?;
+        if self.config.verify == Verify::Pin
+            && let Some(key) = stream.get_ref().1.peer_certificates().and_then(|chain| Key::of(chain.first()?))
+        {
+            let mut nodes = self.nodes.lock();
+            nodes.entry(Arc::clone(&target.node)).or_default().pin.get_or_insert(key);
+        }
         open(stream).await
     }
 
     fn tls(&self, target: &Target, material: &Material) -> Result<Arc<ClientConfig>, Failure> {
         let mut nodes = self.nodes.lock();
         let client = nodes.entry(Arc::clone(&target.node)).or_default();
-        if let Some(tls) = client.tls.clone().filter(|_| client.generation == material.generation) {
+        // Keys come and go with annotations; connections are rare enough to make the settings anew for each.
+        let kept = self.config.verify != Verify::Pin && client.generation == material.generation;
+        if let Some(tls) = client.tls.clone().filter(|_| kept) {
             return Ok(tls);
         }
         let provider = Arc::clone(&material.provider);
         let algorithms = provider.signature_verification_algorithms;
-        let verifier = NodeVerifier {
-            by_node: self.config.verify_by_node,
-            roots: material.roots.clone(),
-            node: Arc::clone(&target.node),
-            algorithms,
+        let judge = match (&material.authorities, self.config.verify) {
+            (None, _) => Judge::Nobody,
+            (Some(_), Verify::Pin) => Judge::Pin(target.key.or(client.pin)),
+            (Some(authorities), verify) => {
+                Judge::Chain { authorities: Arc::clone(authorities), by_node: verify == Verify::AddressOrNode }
+            }
         };
+        let verifier = NodeVerifier { judge, node: Arc::clone(&target.node), algorithms };
         let unusable = |error: rustls::Error| Failure::Credentials(error.to_string());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -165,17 +218,19 @@ impl Kubelets {
     }
 }
 
-async fn open<S>(stream: S) -> Result<SendRequest<Empty<Bytes>>, Failure>
+async fn open<S>(stream: S) -> Result<(SendRequest<Empty<Bytes>>, Arc<AtomicU64>), Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let received = Arc::<AtomicU64>::default();
+    let stream = TokioIo::new(Counted { stream, received: Arc::clone(&received) });
     let (sender, connection) =
-        Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+        Builder::new().max_buf_size(BUFFER).handshake(stream).await.map_err(|error| broken(&error, false))?;
     // Ends with its sender or its stream. Its error arrives at the request as well.
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a kubelet's connection ended");
         }
     });
-    Ok(sender)
+    Ok((sender, received))
 }

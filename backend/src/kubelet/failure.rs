@@ -1,5 +1,6 @@
 //! Why a kubelet gave no usable page, and what a person can do about it.
 
+use super::verify::PinChanged;
 use std::io;
 use std::time::Duration;
 use wire::Say;
@@ -36,6 +37,9 @@ pub(super) enum Failure {
     BadBody(String),
     #[error("the kubelet says that it could not collect its samples")]
     ScrapeError,
+    /// A fault of ours; what it was is in the log.
+    #[error("the scraper failed at this kubelet")]
+    Panicked,
 }
 
 impl Failure {
@@ -57,7 +61,7 @@ impl Failure {
             Self::Status(403, _) => "Forbidden",
             Self::Status(..) => "HTTPStatus",
             Self::TooLarge(_) => "BodyTooLarge",
-            Self::BadBody(_) => "BadBody",
+            Self::BadBody(_) | Self::Panicked => "BadBody",
             Self::ScrapeError => "KubeletScrapeError",
         }
     }
@@ -80,6 +84,7 @@ impl Failure {
             "TLSNameMismatch" => {
                 "let the kubelet-serving signer issue the certificate, or prefer an address type that is in it"
             }
+            "TLSPinChanged" => "confirm the key if the node was set up anew",
             "TLSExpired" => "see the kubelet's certificate rotation (rotateCertificates) and the clocks",
             "TLSOther" => "see the kubelet's certificate and our --kubelet-… files",
             "Unauthorized" => "enable authentication.webhook on the kubelet; see our service account's token",
@@ -111,15 +116,39 @@ impl Failure {
 
     /// For people: node, address, cause and remedy.
     pub(super) fn say(&self, node: &str, address: &str) -> Say {
+        let remedy = match self.pin_changed() {
+            // Who may write the Node may say which key is its kubelet's; nobody else, and not we.
+            Some(changed) => format!(
+                "if the node was set up anew: kubectl annotate --overwrite node {node} taffrail.dev/kubelet-key={}",
+                changed.shown
+            ),
+            None => self.remedy().to_owned(),
+        };
         let say = Say::new(self.code())
             .with("node", node)
             .with("address", address)
             .with("cause", self.to_string())
-            .with("remedy", self.remedy());
+            .with("remedy", remedy);
         match self {
             Self::Status(status, message) => say.with("status", status.to_string()).with("message", message.as_str()),
             _ => say,
         }
+    }
+}
+
+impl Failure {
+    fn pin_changed(&self) -> Option<&PinChanged> {
+        let Self::Tls(error) = self else { return None };
+        other(error)?.downcast_ref()
+    }
+}
+
+/// What no code of rustls stands for.
+fn other(error: &io::Error) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+    use rustls::{CertificateError, Error};
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::InvalidCertificate(CertificateError::Other(other))) => Some(&*other.0),
+        _ => None,
     }
 }
 
@@ -132,6 +161,11 @@ fn tls_code(error: &io::Error) -> &'static str {
             C::NotValidForName | C::NotValidForNameContext { .. } => "TLSNameMismatch",
             // A self-signed leaf is no authority to webpki, and its signature is by no known one.
             C::UnknownIssuer | C::BadSignature => "TLSUnknownAuthority",
+            C::Other(other) if other.0.is::<PinChanged>() => "TLSPinChanged",
+            // `openssl req -x509` makes an authority of everything: signed by itself, and by nobody we know.
+            C::Other(other) if matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) => {
+                "TLSUnknownAuthority"
+            }
             _ => "TLSOther",
         },
         _ => "TLSOther",

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wire::{Millis, Say};
 
-pub use super::missing::Missing;
+pub use super::missing::{Missing, Reservation};
 
 /// Usage over a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,6 @@ pub struct Tally {
     pub nodes_served: u32,
     /// Pods reported by good scrapes.
     pub pods: u32,
-    pub pods_served: u32,
     /// Pods with one sample, reported for less than two rounds.
     pub pods_young: u32,
     /// A container has two points.
@@ -88,6 +87,8 @@ impl Latest {
             resolution,
             drop_after: drop_after.max(1),
             round: None,
+            next: None,
+            was_ready: false,
             nodes: BTreeMap::new(),
             pods: BTreeMap::new(),
         };
@@ -106,19 +107,35 @@ impl Latest {
         self.shared.write().fail(node, problem, now);
     }
 
-    /// A round begins: nodes that are no longer selected lose their points, outlived points go.
-    pub fn begin_round(&self, now: Instant, selected: &HashSet<Arc<str>>) {
+    /// A round begins, and the next one will at `next`: nodes that are no longer selected lose their points.
+    pub fn begin_round(&self, now: Instant, next: Instant, selected: &HashSet<Arc<str>>) {
+        // A moment at which there is something to serve is not forgotten, asked for or not.
+        let _ = self.is_ready();
         let mut store = self.shared.write();
-        store.round = Some(now);
-        let gone: Vec<Arc<str>> = store.nodes.keys().filter(|node| !selected.contains(*node)).cloned().collect();
-        for node in gone {
-            if let Some(state) = store.nodes.remove(&node) {
-                store.forget_pods(&node, state.owned);
-            }
-        }
+        (store.round, store.next) = (Some(now), Some(next));
+        store.retain(|node| selected.contains(node));
         for node in selected {
             store.nodes.entry(Arc::clone(node)).or_default();
         }
+    }
+
+    /// Between rounds: nodes that are no longer selected lose their points, and what was held for too long goes.
+    pub fn tidy(&self, now: Instant, selected: impl Fn(&Arc<str>) -> bool) {
+        let mut store = self.shared.write();
+        store.retain(selected);
+        store.expire(now);
+    }
+
+    /// Whether there is something to serve: a node, and a container with two points; or there was before; or whatever pods
+    /// are reported are too young to have a second sample.
+    #[must_use = "once it was true it is remembered"]
+    pub fn is_ready(&self) -> bool {
+        let tally = self.tally();
+        let only_young = tally.pods > 0 && tally.pods_young == tally.pods;
+        let mut store = self.shared.write();
+        let ready = tally.nodes_served > 0 && (tally.any_container || store.was_ready || only_young);
+        store.was_ready |= ready;
+        ready
     }
 
     /// When the last round began.
@@ -130,13 +147,13 @@ impl Latest {
     /// # Errors
     /// Why the node is not served.
     pub fn node(&self, name: &str) -> Result<Served, Missing> {
-        self.shared.read().node(name)
+        self.shared.read().node(name, Instant::now())
     }
 
     /// # Errors
     /// Why the pod is not served. Its phase is the caller's to check.
     pub fn pod(&self, pod: &Pod) -> Result<ServedPod, Missing> {
-        self.shared.read().pod(pod)
+        self.shared.read().pod(pod, Instant::now())
     }
 
     /// Like [`pod`](Self::pod), without what is served.
@@ -145,42 +162,48 @@ impl Latest {
     /// Why the pod is not served, and when the scrape began that gave its last usable sample.
     pub fn pod_since(&self, pod: &Pod) -> Result<(), (Missing, Option<Instant>)> {
         let store = self.shared.read();
-        store.pod(pod).map(|_| ()).map_err(|why| (why, store.usable(pod)))
+        store.pod(pod, Instant::now()).map(|_| ()).map_err(|why| (why, store.usable(pod)))
     }
 
     /// Many pods under one lock, in their order.
     #[must_use]
     pub fn pods(&self, pods: &[Arc<Pod>]) -> Vec<Option<ServedPod>> {
-        let store = self.shared.read();
-        pods.iter().map(|pod| store.pod(pod).ok()).collect()
+        let (store, now) = (self.shared.read(), Instant::now());
+        pods.iter().map(|pod| store.pod(pod, now).ok()).collect()
     }
 
-    /// Since when a served node is held: its failures and the age of its last good scrape.
+    /// What is to be known of a node that is served.
     #[must_use]
-    pub fn held(&self, node: &str, now: Instant) -> Option<(u32, Duration)> {
-        let store = self.shared.read();
-        let state = store.nodes.get(node).filter(|state| state.failures > 0)?;
-        Some((state.failures, now.saturating_duration_since(state.good?)))
+    pub fn node_reservation(&self, name: &str, now: Instant) -> Option<Reservation> {
+        self.shared.read().of_node(name, now)
+    }
+
+    /// What is to be known of a pod that is served.
+    #[must_use]
+    pub fn pod_reservation(&self, pod: &Pod, now: Instant) -> Option<Reservation> {
+        self.shared.read().of_pod(pod, now)
     }
 
     /// What is served, in numbers.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        let store = self.shared.read();
+        let (store, now) = (self.shared.read(), Instant::now());
         let mut tally = Tally::default();
         for name in store.nodes.keys() {
             tally.nodes += 1;
-            tally.nodes_served += u32::from(store.node(name).is_ok());
+            tally.nodes_served += u32::from(store.node(name, now).is_ok());
             tally.node_points += u32::from(store.has_points(name));
         }
-        for state in store.pods.values().flat_map(BTreeMap::values).filter(|state| !state.life.withdrawn) {
+        for state in store.pods.values().flat_map(BTreeMap::values).filter(|state| state.is_reported()) {
             tally.pods += 1;
+            if state.life.withdrawn {
+                continue;
+            }
             let points = state.containers.iter().filter(|(_, pair)| pair.prev.is_some()).count();
             tally.any_container |= points > 0;
             tally.container_points += u32::try_from(points).unwrap_or(u32::MAX);
-            let served = state.served();
-            tally.pods_served += u32::from(served.is_ok());
-            let waits = matches!(served, Err(Missing::WaitingForSecondSample(_) | Missing::ContainerRestarted(_)));
+            let served = state.served(None);
+            let waits = matches!(served, Err(Missing::WaitingForSecondSample(..) | Missing::ContainerRestarted(..)));
             tally.pods_young += u32::from(waits && state.reported < 2);
         }
         tally

@@ -3,18 +3,20 @@
 use super::client::Kubelets;
 use crate::kubelet::config::{Config, KubeletCredentials, TokenSource};
 use crate::kubelet::failure::Failure;
+use crate::kubelet::verify::Authorities;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::collections::HashSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// A token's file is read again after this.
 const TOKEN_AGE: Duration = Duration::from_secs(60);
@@ -23,7 +25,7 @@ const TOKEN_AGE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Material {
     /// `None`: plain HTTP or unverified.
-    pub(super) roots: Option<Arc<RootCertStore>>,
+    pub(super) authorities: Option<Arc<Authorities>>,
     pub(super) identity: Option<Arc<SingleCertAndKey>>,
     /// One for the connections to all nodes.
     pub(super) provider: Arc<CryptoProvider>,
@@ -38,9 +40,9 @@ impl Kubelets {
     pub(in crate::kubelet) async fn refresh(&self) {
         let old = self.current.load_full();
         let config = &self.config;
-        let paths = [&config.certificate_authority, &config.client_certificate, &config.client_key];
+        let paths = files(config, &self.credentials);
         let mut source = old.source.clone();
-        for (path, slot) in paths.into_iter().zip(&mut source) {
+        for (path, slot) in paths.iter().zip(&mut source) {
             let Some(path) = path else { continue };
             match tokio::fs::read(path).await {
                 Ok(bytes) => *slot = Some(bytes),
@@ -85,15 +87,21 @@ impl Material {
     ) -> Result<Self, Failure> {
         let [authority, certificate, key] = &source;
         let pem = |error: rustls_pki_types::pem::Error| Failure::Credentials(error.to_string());
-        let verified = !config.completely_insecure && (!config.insecure_tls || authority.is_some());
-        let roots = if verified {
-            let mut roots = RootCertStore::empty();
+        let flagged = config.certificate_authority.is_some();
+        let verified = !config.completely_insecure && (!config.insecure_tls || flagged);
+        let authorities = if verified {
+            let mut authorities = Authorities { roots: RootCertStore::empty(), certificates: HashSet::new() };
             if let Some(bytes) = authority.as_ref().or(credentials.ca_pem.as_ref()) {
                 for der in CertificateDer::pem_slice_iter(bytes) {
-                    roots.add(der.map_err(pem)?).map_err(|error| Failure::Credentials(error.to_string()))?;
+                    let der = der.map_err(pem)?;
+                    authorities.certificates.insert(der.to_vec());
+                    // One that is no authority is trusted as itself alone.
+                    if let Err(error) = authorities.roots.add(der) {
+                        debug!(%error, "a trusted certificate is no authority");
+                    }
                 }
             }
-            Some(Arc::new(roots))
+            Some(Arc::new(authorities))
         } else {
             None
         };
@@ -119,8 +127,19 @@ impl Material {
                 Ok(value)
             })
             .transpose()?;
-        Ok(Self { roots, identity, provider: Arc::new(provider), token, source, generation })
+        Ok(Self { authorities, identity, provider: Arc::new(provider), token, source, generation })
     }
+}
+
+/// Authority, client certificate and key: the flags' files, else those of our account.
+pub(super) fn files(config: &Config, credentials: &KubeletCredentials) -> [Option<PathBuf>; 3] {
+    let flags = [&config.certificate_authority, &config.client_certificate, &config.client_key];
+    // A certificate of the flags with the key of the account would be no pair.
+    let pair = config.client_certificate.is_some();
+    let [authority, certificate, key] = &credentials.files;
+    let own = [authority, if pair { &None } else { certificate }, if pair { &None } else { key }];
+    [0, 1, 2]
+        .map(|n| flags.get(n).and_then(|path| (*path).clone()).or_else(|| own.get(n).and_then(|path| (*path).clone())))
 }
 
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Failure {

@@ -26,6 +26,8 @@ struct Shared {
     /// Failed attempts by reason.
     reasons: BTreeMap<&'static str, u64>,
     round: Histogram,
+    /// Pages that history did not take in time.
+    left_out: u64,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,7 @@ impl Meters {
             failed: 0,
             reasons: BTreeMap::new(),
             round: Histogram::new(&ends),
+            left_out: 0,
         };
         Self { shared: Arc::new(Mutex::new(shared)) }
     }
@@ -105,6 +108,11 @@ impl Meters {
     /// A round took so long, from its start to its last answer.
     pub(super) fn round(&self, took: Duration) {
         self.shared.lock().round.observe(took.as_secs_f64());
+    }
+
+    /// History does not keep up, and a page is left out of it.
+    pub(super) fn left_out_of_history(&self) {
+        self.shared.lock().left_out += 1;
     }
 
     /// Nodes that are no more have no series.
@@ -145,6 +153,9 @@ impl Meters {
         for (name, node) in &shared.nodes {
             page.sample(&[("node", name)], as_value(node.parse_errors));
         }
+        let left_out = "taffrail_history_pages_left_out_total";
+        page.family(left_out, Kind::Counter, "Pages of kubelets that history did not take in time.");
+        page.sample(&[], as_value(shared.left_out));
         let age = "taffrail_kubelet_sample_age_seconds";
         page.family(age, Kind::Gauge, "Age of a node's sample when it was received; clocks that differ show here.");
         for (name, node) in &shared.nodes {

@@ -24,10 +24,10 @@ mod store;
 mod target;
 mod verify;
 
-pub use config::{Config, KubeletCredentials, TokenSource};
+pub use config::{Config, KubeletCredentials, TokenSource, Verify};
 pub use coverage::{Coverage, NodeCoverage};
 pub use focus::{Focus, Look};
-pub use latest::{Latest, Missing, Served, ServedPod};
+pub use latest::{Latest, Missing, Reservation, Served, ServedPod};
 pub use meters::Meters;
 pub use names::Names;
 pub use page::{ContainerPoint, NodePage, NodePoint, PodPoints};

@@ -1,33 +1,37 @@
 //! Names of pods and containers, remembered from page to page of one node.
 //!
-//! Keyed by the raw bytes of a label set, so that a known line is one lookup. Names that a page does not mention are
-//! dropped once they are the greater part; a cache that never forgets leaks with pod churn.
+//! A label set that was seen before is one hash of its raw bytes and one comparison with the names it stands for. Names that
+//! a page does not mention are dropped once they are the greater part; a cache that never forgets leaks with pod churn.
 
 use super::page::{ContainerPoint, PodPoints};
 use super::{labels, parse::skip_blanks};
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashTable};
 use memchr::memchr;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use wire::Millis;
 
 /// Label sets a node may have unused before they are dropped.
 const SPARE: usize = 64;
 
-/// One node's names. Empty at first; costs about 150 bytes a container.
+/// One node's names. Empty at first; costs about 100 bytes a container, its pod's name included.
 #[derive(Debug, Default)]
 pub struct Names {
-    /// Raw labels, braces included, to a container.
+    hasher: RandomState,
+    /// Containers by their label sets as kubelets write them, which need not be kept: they are made of the names.
+    spelled: HashTable<u32>,
+    /// Other spellings of label sets, braces included: another order, more labels, escapes.
     raw: HashMap<Box<[u8]>, u32, RandomState>,
-    /// Pod and container name to a container: the same labels may be written in two ways.
-    ids: HashMap<(u32, Arc<str>), u32, RandomState>,
-    pod_ids: HashMap<(Arc<str>, Arc<str>), u32, RandomState>,
+    /// Containers by pod and name, pods by namespace and name: the same labels may be written in two ways.
+    ids: HashTable<u32>,
+    pod_ids: HashTable<u32>,
     containers: Vec<Container>,
     pods: Vec<Pod>,
     /// Containers of this page and their values, in order of appearance. Given back with the page: of 5,000 nodes one at
     /// a time needs them.
     seen: Vec<(u32, Draft)>,
-    page: u64,
+    page: u32,
 }
 
 #[derive(Debug)]
@@ -35,7 +39,7 @@ struct Container {
     name: Arc<str>,
     pod: u32,
     /// The page `seen` is a place of.
-    page: u64,
+    page: u32,
     seen: u32,
 }
 
@@ -43,22 +47,25 @@ struct Container {
 struct Pod {
     namespace: Arc<str>,
     name: Arc<str>,
-    page: u64,
+    page: u32,
     /// Containers on the page.
     count: u32,
     /// Where it is in the page's list.
-    index: usize,
+    index: u32,
 }
 
 /// A container's values before they make a point.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Draft {
     pub(super) cpu: Option<u64>,
-    pub(super) cpu_at: Option<Millis>,
+    /// Of the CPU line, where there is one, which may have no time.
+    pub(super) cpu_at: Option<Option<Millis>>,
     pub(super) memory: Option<u64>,
     pub(super) memory_at: Option<Millis>,
     pub(super) swap: Option<u64>,
     pub(super) started: Option<u64>,
+    /// A line of CPU, memory or start names the container; swap alone does not.
+    pub(super) named: bool,
 }
 
 // === impl Names ===
@@ -75,7 +82,7 @@ impl Names {
     }
 
     pub(super) fn begin(&mut self) {
-        self.page += 1;
+        self.page = self.page.wrapping_add(1);
         self.seen = Vec::with_capacity(self.containers.len());
     }
 
@@ -88,9 +95,9 @@ impl Names {
         }
         // Only whole label sets are keys, so a key found is never one that ends inside a quoted value.
         if let Some((key, rest)) = memchr(b'}', bytes).and_then(|brace| bytes.split_at_checked(brace + 1))
-            && let Some(slot) = self.raw.get(key)
+            && let Some(slot) = self.known(key)
         {
-            return Ok((*slot, rest));
+            return Ok((slot, rest));
         }
         let (mut namespace, mut pod, mut container) = (None, None, None);
         let rest = labels::read(bytes, |name, value| match name {
@@ -104,9 +111,41 @@ impl Names {
             return Err(MISSING);
         }
         let slot = self.intern(&text(&namespace), &text(&pod), &text(&container));
-        let key = bytes.get(..bytes.len() - rest.len()).unwrap_or_default();
-        self.raw.insert(key.into(), slot);
+        self.remember(bytes.get(..bytes.len() - rest.len()).unwrap_or_default(), slot);
         Ok((slot, rest))
+    }
+
+    /// The container of a label set that was seen before.
+    fn known(&self, key: &[u8]) -> Option<u32> {
+        let spelled = self.spelled.find(self.hasher.hash_one(key), |slot| self.spells(*slot, key));
+        spelled.or_else(|| self.raw.get(key)).copied()
+    }
+
+    fn remember(&mut self, key: &[u8], slot: u32) {
+        if !self.spells(slot, key) {
+            self.raw.insert(key.into(), slot);
+            return;
+        }
+        let Self { hasher, spelled, containers, pods, .. } = self;
+        let rehash = |slot: &u32| {
+            let names = containers.get(*slot as usize).and_then(|one| Some((one, pods.get(one.pod as usize)?)));
+            names.map_or(0, |(one, pod)| {
+                let key =
+                    format!("{{container=\"{}\",namespace=\"{}\",pod=\"{}\"}}", one.name, pod.namespace, pod.name);
+                hasher.hash_one(key.as_bytes())
+            })
+        };
+        spelled.insert_unique(hasher.hash_one(key), slot, rehash);
+    }
+
+    /// Whether these are the container's labels as kubelets write them.
+    fn spells(&self, slot: u32, key: &[u8]) -> bool {
+        let Some(container) = self.containers.get(slot as usize) else { return false };
+        let Some(pod) = self.pods.get(container.pod as usize) else { return false };
+        let parts =
+            ["{container=\"", &container.name, "\",namespace=\"", &pod.namespace, "\",pod=\"", &pod.name, "\"}"];
+        let rest = parts.iter().try_fold(key, |rest, part| rest.strip_prefix(part.as_bytes()));
+        rest.is_some_and(<[u8]>::is_empty)
     }
 
     /// The values of a container on this page.
@@ -130,11 +169,11 @@ impl Names {
         let mut list: Vec<PodPoints> = Vec::with_capacity(self.seen.len());
         let seen = std::mem::take(&mut self.seen);
         let count = seen.len();
-        for (slot, draft) in seen {
+        for (slot, draft) in seen.into_iter().filter(|(_, draft)| draft.named) {
             let Some(container) = self.containers.get(slot as usize) else { continue };
             let Some(pod) = self.pods.get_mut(container.pod as usize) else { continue };
             if pod.count > 0 {
-                pod.index = list.len();
+                pod.index = list.len() as u32;
                 list.push(PodPoints {
                     namespace: Arc::clone(&pod.namespace),
                     name: Arc::clone(&pod.name),
@@ -142,32 +181,50 @@ impl Names {
                 });
                 pod.count = 0;
             }
-            let Draft { cpu, cpu_at, memory, memory_at, swap, started } = draft;
-            let at = cpu_at.or(memory_at).unwrap_or(asked);
+            let Draft { cpu, cpu_at, memory, memory_at, swap, started, .. } = draft;
+            // The point's time is the CPU sample's; only without one the memory's.
+            let at = cpu_at.unwrap_or(memory_at).unwrap_or(asked);
             let name = Arc::clone(&container.name);
-            if let Some(points) = list.get_mut(pod.index) {
+            if let Some(points) = list.get_mut(pod.index as usize) {
                 points.containers.push(ContainerPoint { name, at, cpu, memory, swap, started });
             }
         }
-        if self.containers.len() > count * 2 + SPARE || self.raw.len() > count * 8 + SPARE {
+        if self.containers.len() > count * 2 + SPARE || self.raw.len() + self.spelled.len() > count * 8 + SPARE {
             *self = Self { page: self.page, ..Self::default() };
         }
+        self.containers.shrink_to(self.containers.len());
+        self.pods.shrink_to(self.pods.len());
         list
     }
 
-    fn intern(&mut self, namespace: &str, pod: &str, container: &str) -> u32 {
-        let key = (Arc::from(namespace), Arc::from(pod));
-        let pods = &mut self.pods;
-        let pod = *self.pod_ids.entry(key).or_insert_with_key(|(namespace, name)| {
-            let (namespace, name) = (Arc::clone(namespace), Arc::clone(name));
-            pods.push(Pod { namespace, name, page: 0, count: 0, index: 0 });
-            (pods.len() - 1) as u32
+    fn intern(&mut self, namespace: &str, name: &str, container: &str) -> u32 {
+        let Self { hasher, ids, pod_ids, containers, pods, .. } = self;
+        let hash = hasher.hash_one((namespace, name));
+        let named = |pod: &Pod| *pod.namespace == *namespace && *pod.name == *name;
+        let known = pod_ids.find(hash, |at| pods.get(*at as usize).is_some_and(named)).copied();
+        let pod = known.unwrap_or_else(|| {
+            let at = pods.len() as u32;
+            // Few namespaces and container names are on a node: each is there once.
+            let shared = pods.iter().find(|pod| *pod.namespace == *namespace).map(|pod| Arc::clone(&pod.namespace));
+            let namespace = shared.unwrap_or_else(|| Arc::from(namespace));
+            pods.push(Pod { namespace, name: Arc::from(name), page: 0, count: 0, index: 0 });
+            let rehash =
+                |at: &u32| pods.get(*at as usize).map_or(0, |pod| hasher.hash_one((&*pod.namespace, &*pod.name)));
+            pod_ids.insert_unique(hash, at, rehash);
+            at
         });
-        let containers = &mut self.containers;
-        *self.ids.entry((pod, Arc::from(container))).or_insert_with_key(|(_, name)| {
-            containers.push(Container { name: Arc::clone(name), pod, page: 0, seen: 0 });
-            (containers.len() - 1) as u32
-        })
+        let hash = hasher.hash_one((pod, container));
+        let named = |one: &Container| one.pod == pod && *one.name == *container;
+        if let Some(known) = ids.find(hash, |at| containers.get(*at as usize).is_some_and(named)) {
+            return *known;
+        }
+        let at = containers.len() as u32;
+        let shared = containers.iter().find(|one| *one.name == *container).map(|one| Arc::clone(&one.name));
+        let name = shared.unwrap_or_else(|| Arc::from(container));
+        containers.push(Container { name, pod, page: 0, seen: 0 });
+        let rehash = |at: &u32| containers.get(*at as usize).map_or(0, |one| hasher.hash_one((one.pod, &*one.name)));
+        ids.insert_unique(hash, at, rehash);
+        at
     }
 }
 

@@ -12,6 +12,8 @@ pub struct NodePage {
     /// A round of the schedule, or an extra scrape of a node somebody looks at: extra ones feed the history only.
     pub scheduled: bool,
     pub node_point: Option<NodePoint>,
+    /// What there is no point for, in words: `no memory`; empty with one.
+    pub lacks: &'static str,
     pub pods: Vec<PodPoints>,
 }
 

@@ -15,6 +15,7 @@ use memchr::memchr;
 use std::sync::Arc;
 use wire::Millis;
 
+const NEGATIVE: &str = "value is negative";
 /// Bytes a line may have; a longer one is a problem.
 const LINE_MAX: usize = 64 * 1024;
 /// 2001-01-01 in Unix nanoseconds: an earlier start is no time but an age (KWOK).
@@ -75,7 +76,8 @@ pub fn page(text: &[u8], node: &Arc<str>, asked: Millis, scheduled: bool, names:
     names.begin();
     let mut own = Node::default();
     let mut problems = Vec::new();
-    let mut scrape_error = false;
+    // Its present and its former name: of each the last line counts.
+    let mut scrape_error = [false; 2];
     let mut samples = 0u32;
     let mut rest = text;
     let mut number = 0u32;
@@ -90,13 +92,19 @@ pub fn page(text: &[u8], node: &Arc<str>, asked: Millis, scheduled: bool, names:
             Err(what) => problems.push(Problem { line: number, what }),
         }
     }
-    let page =
-        NodePage { node: Arc::clone(node), asked, scheduled, node_point: own.point(asked), pods: names.finish(asked) };
-    Parsed { page, problems, scrape_error, samples }
+    let page = NodePage {
+        node: Arc::clone(node),
+        asked,
+        scheduled,
+        node_point: own.point(asked),
+        lacks: own.lacks(),
+        pods: names.finish(asked),
+    };
+    Parsed { page, problems, scrape_error: scrape_error.contains(&true), samples }
 }
 
 /// Takes one line in; `false` when it says nothing that is used.
-fn line(line: &[u8], names: &mut Names, own: &mut Node, scrape_error: &mut bool) -> Result<bool, &'static str> {
+fn line(line: &[u8], names: &mut Names, own: &mut Node, scrape_error: &mut [bool; 2]) -> Result<bool, &'static str> {
     let line = skip_blanks(line);
     match line.first() {
         None | Some(b'#') | Some(b'\r') => return Ok(false),
@@ -119,7 +127,11 @@ fn line(line: &[u8], names: &mut Names, own: &mut Node, scrape_error: &mut bool)
     let (digits, rest) = token(rest);
     let value = match family {
         // Nanoseconds.
-        Family::ContainerCpu | Family::NodeCpu | Family::ContainerStart => decimal(digits, 9, true)?,
+        Family::ContainerCpu | Family::NodeCpu => decimal(digits, 9, true)?,
+        // Before 1970 is before 2001: as if it were absent.
+        Family::ContainerStart => {
+            decimal(digits, 9, true).or_else(|why| if why == NEGATIVE { Ok(0) } else { Err(why) })?
+        }
         _ => decimal(digits, 0, false)?,
     };
     let at = timestamp(rest)?;
@@ -127,7 +139,7 @@ fn line(line: &[u8], names: &mut Names, own: &mut Node, scrape_error: &mut bool)
         match family {
             Family::ContainerCpu => {
                 point.cpu = (value > 0).then_some(value);
-                point.cpu_at = at;
+                point.cpu_at = Some(at);
             }
             Family::ContainerMemory => {
                 point.memory = (value > 0).then_some(value);
@@ -136,13 +148,18 @@ fn line(line: &[u8], names: &mut Names, own: &mut Node, scrape_error: &mut bool)
             Family::ContainerSwap => point.swap = Some(value),
             _ => point.started = (value >= STARTS_FROM).then_some(value),
         }
+        // Swap alone is no container: it hides no pod.
+        point.named |= family != Family::ContainerSwap;
         return Ok(true);
     }
     match family {
         Family::NodeCpu => (own.cpu, own.at) = (Some(value), at),
         Family::NodeMemory => own.memory = Some(value),
         Family::NodeSwap => own.swap = Some(value),
-        _ => *scrape_error |= value == 1,
+        _ => {
+            let [present, former] = scrape_error;
+            *(if line.starts_with(b"scrape") { former } else { present }) = value == 1;
+        }
     }
     Ok(true)
 }
@@ -177,6 +194,7 @@ const fn is_name(byte: u8) -> bool {
 
 /// The shape of a line nobody reads: labels that close and something like a number after them.
 fn unused(rest: &[u8]) -> Result<(), &'static str> {
+    let rest = skip_blanks(rest);
     let rest = if rest.first() == Some(&b'{') {
         let end = memchr::memrchr(b'}', rest).ok_or("labels are not closed")?;
         rest.get(end + 1..).unwrap_or_default()
@@ -282,7 +300,7 @@ fn decimal(text: &[u8], scale: i32, round: bool) -> Result<u64, &'static str> {
         power = power.saturating_add(whole(exponent).ok_or(BAD)?);
     }
     if negative && mantissa > 0 {
-        return Err("value is negative");
+        return Err(NEGATIVE);
     }
     if mantissa == 0 {
         return Ok(0);
@@ -321,9 +339,29 @@ fn special(digits: &[u8]) -> Option<&'static str> {
 // === impl Node ===
 
 impl Node {
+    /// What there is no point for; a value of zero is none.
+    fn lacks(&self) -> &'static str {
+        let said = |value: Option<u64>| match value {
+            None => 'a',
+            Some(0) => '0',
+            Some(_) => '1',
+        };
+        match (said(self.cpu), said(self.memory)) {
+            ('1', '1') => "",
+            ('1', 'a') => "no memory",
+            ('1', _) => "a memory of 0",
+            ('a', '1') => "no CPU",
+            (_, '1') => "a CPU of 0",
+            ('0', '0') => "a CPU and a memory of 0",
+            _ => "no CPU and no memory",
+        }
+    }
+
     fn point(&self, asked: Millis) -> Option<NodePoint> {
-        let cpu = self.cpu.filter(|cpu| *cpu > 0)?;
-        let memory = self.memory.filter(|memory| *memory > 0)?;
+        let (Some(cpu), Some(memory)) = (self.cpu.filter(|cpu| *cpu > 0), self.memory.filter(|memory| *memory > 0))
+        else {
+            return None;
+        };
         Some(NodePoint { at: self.at.unwrap_or(asked), cpu, memory, swap: self.swap })
     }
 }

@@ -1,7 +1,7 @@
 //! One pod's points, how long they live, and whose they are.
 
 use super::latest::{Missing, Served, ServedPod};
-use crate::cluster::kinds::{Pod, State};
+use crate::cluster::kinds::{Container, ContainerStatus, Pod, State};
 use crate::kubelet::page::{ContainerPoint, PodPoints};
 use crate::kubelet::rate::{Pair, Point, Rate, WentBack};
 use std::sync::Arc;
@@ -13,8 +13,9 @@ pub(super) const LIFE: Duration = Duration::from_secs(120);
 
 pub(super) struct PodState {
     pub(super) node: Arc<str>,
-    /// Uid and creation of the live object when the points arrived; `None` when the cache did not know it.
-    uid: Option<Box<str>>,
+    /// Our number of the live object when the points arrived, which stands for its uid; `None` when the cache did not know
+    /// it.
+    id: Option<u64>,
     /// Good pages of the node that named the pod.
     pub(super) reported: u32,
     pub(super) life: Life,
@@ -40,7 +41,7 @@ impl PodState {
     pub(super) fn new(node: &Arc<str>) -> Self {
         Self {
             node: Arc::clone(node),
-            uid: None,
+            id: None,
             reported: 0,
             life: Life::default(),
             unusable: None,
@@ -51,21 +52,19 @@ impl PodState {
     /// Whether the points may be shown as this live object's. A pod of the same name with another uid keeps only
     /// points that provably began after it was made.
     pub(super) fn is_of(&self, pod: &Pod) -> bool {
-        match &self.uid {
+        match self.id {
             None => true,
-            Some(uid) if **uid == *pod.meta.uid => true,
+            Some(id) if id == pod.meta.id => true,
             Some(_) => self.containers.iter().all(|(_, pair)| began_after(pair, pod)),
         }
     }
 
     pub(super) fn follow(&mut self, pod: &Pod) {
-        if self.uid.as_deref().is_some_and(|uid| *uid != *pod.meta.uid) {
+        if self.id.is_some_and(|id| id != pod.meta.id) {
             self.containers.retain(|(_, pair)| began_after(pair, pod));
             self.reported = 0;
         }
-        if self.uid.as_deref() != Some(&*pod.meta.uid) {
-            self.uid = Some(pod.meta.uid.clone());
-        }
+        self.id = Some(pod.meta.id);
     }
 
     pub(super) fn hidden(&self) -> bool {
@@ -93,19 +92,49 @@ impl PodState {
         self.life = Life::good(began);
     }
 
-    pub(super) fn served(&self) -> Result<ServedPod, Missing> {
+    /// A container that runs by its object and was not on the last page, though it had begun by then.
+    pub(super) fn lacking(&self, pod: &Pod) -> Option<Arc<str>> {
+        let sampled = self.containers.iter().map(|(_, pair)| pair.last.at).min()?;
+        let ran = |status: &ContainerStatus| match status.state {
+            State::Running { started } => started.is_none_or(|started| nanos(started) < sampled),
+            _ => false,
+        };
+        let runs = |container: &&Container| container.status.as_ref().is_some_and(|status| ran(status));
+        let reported = |name: &str| self.containers.iter().any(|(known, _)| **known == *name);
+        pod.containers.iter().filter(runs).find(|one| !reported(&one.name)).map(|one| Arc::clone(&one.name))
+    }
+
+    /// The oldest sample that the kubelet has repeated for so many pages.
+    pub(super) fn repeated(&self, pages: u8) -> Option<Millis> {
+        let repeated = self.containers.iter().filter(|(_, pair)| pair.repeats >= pages);
+        repeated.map(|(_, pair)| millis(pair.last.at)).min()
+    }
+
+    /// Whether the node's last page mentioned the pod.
+    pub(super) fn is_reported(&self) -> bool {
+        !self.life.withdrawn || self.unusable.is_some()
+    }
+
+    /// `next`: how long it is until the next round, for who has to wait for it.
+    pub(super) fn served(&self, next: Option<Duration>) -> Result<ServedPod, Missing> {
         let mut containers = Vec::with_capacity(self.containers.len());
         let mut reset = None;
         for (name, pair) in &self.containers {
             match pair.rate() {
                 Some(Ok(rate)) => containers.push((Arc::clone(name), served(pair, rate))),
-                Some(Err(WentBack)) => reset = reset.or_else(|| Some(Arc::clone(name))),
-                None if pair.restarted => return Err(Missing::ContainerRestarted(Arc::clone(name))),
-                None => return Err(Missing::WaitingForSecondSample(Some(Arc::clone(name)))),
+                Some(Err(WentBack(from, to))) => reset = reset.or_else(|| Some((Arc::clone(name), from, to))),
+                None if pair.restarted => {
+                    let ago = pair.last.started.and_then(|started| pair.last.at.checked_sub(started));
+                    return Err(Missing::ContainerRestarted(Arc::clone(name), Duration::from_nanos(ago.unwrap_or(0))));
+                }
+                None => return Err(Missing::WaitingForSecondSample(Some(Arc::clone(name)), next)),
             }
         }
         let earliest = containers.iter().map(|(_, served)| (served.at, served.window)).min();
-        let Some((at, window)) = earliest else { return Err(Missing::CounterReset(reset)) };
+        let Some((at, window)) = earliest else {
+            let (name, from, to) = reset.map_or((None, 0, 0), |(name, from, to)| (Some(name), from, to));
+            return Err(Missing::CounterReset(name, from, to));
+        };
         Ok(ServedPod { at, window, containers })
     }
 }
@@ -127,9 +156,11 @@ impl Life {
         self.idle = self.idle.saturating_add(1);
     }
 
-    /// Whether the points may still be the base of a rate.
-    pub(super) fn lives(self, now: Instant, drop_after: u32) -> bool {
-        self.idle < drop_after && self.usable.is_some_and(|usable| now.saturating_duration_since(usable) < LIFE)
+    /// Whether the points may still be the base of a rate. Those of the round before this one may, however long rounds
+    /// are, where no scrape failed since.
+    pub(super) fn lives(self, now: Instant, drop_after: u32, unbroken: bool) -> bool {
+        let usable = |usable: Instant| unbroken && self.idle == 0 || now.saturating_duration_since(usable) < LIFE;
+        self.idle < drop_after && self.usable.is_some_and(usable)
     }
 }
 
@@ -141,8 +172,9 @@ fn whole(point: &ContainerPoint) -> Result<Point, &'static str> {
 }
 
 fn terminated(live: Option<&Pod>, container: &str) -> bool {
-    let Some(container) = live.and_then(|pod| pod.containers.iter().find(|known| &*known.name == container)) else {
-        return false;
+    let Some(pod) = live else { return false };
+    let Some(container) = pod.containers.iter().find(|known| &*known.name == container) else {
+        return pod.ended.iter().any(|ended| **ended == *container);
     };
     container.status.as_ref().is_some_and(|status| matches!(status.state, State::Terminated(_)))
 }
@@ -152,8 +184,12 @@ fn began_after(pair: &Pair, pod: &Pod) -> bool {
 }
 
 pub(super) fn served(pair: &Pair, rate: Rate) -> Served {
-    let at = Millis::try_from(pair.last.at / 1_000_000).unwrap_or(Millis::MAX);
+    let at = millis(pair.last.at);
     Served { at, window: rate.window, cpu: rate.cpu, memory: pair.last.memory, swap: pair.last.swap }
+}
+
+pub(super) fn millis(nanos: u64) -> Millis {
+    Millis::try_from(nanos / 1_000_000).unwrap_or(Millis::MAX)
 }
 
 pub(super) fn nanos(at: Millis) -> u64 {

@@ -12,16 +12,19 @@ use super::focus::Focus;
 use super::latest::Latest;
 use super::meters::{Meters, Outcome};
 use super::{Names, parse};
+use crate::cluster::Objects;
 use crate::cluster::kinds::Node;
-use crate::cluster::{Objects, Sync};
 use crate::history::Pages;
-use std::collections::{HashMap, HashSet};
+use crate::telemetry;
+use futures::FutureExt as _;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tracing::{debug, info, warn};
 use wire::{Millis, Say};
 
@@ -33,6 +36,8 @@ const SECOND: Duration = Duration::from_secs(10);
 const FOCUS: Duration = Duration::from_secs(2);
 /// Requests of a round are spread over this at most.
 const SPREAD: Duration = Duration::from_secs(4);
+/// Between two looks at what is to be forgotten.
+const TIDY: Duration = Duration::from_secs(1);
 /// Per node, until [`SPREAD`] is reached.
 const SPREAD_NODE: Duration = Duration::from_millis(8);
 
@@ -62,14 +67,18 @@ pub struct Scraper {
     names: HashMap<Arc<str>, Names>,
     history_full: bool,
     meters: Meters,
-    /// Start of the round, and the answers that are outstanding.
-    open: (Instant, usize),
+    /// Rounds that have answers outstanding: start, and how many. A request that the next round cuts off ends after that
+    /// one's begin.
+    open: BTreeMap<u32, (Instant, usize)>,
+    /// Nodes that are scraped: what comes of others came too late.
+    selected: HashSet<Arc<str>>,
 }
 
 /// One node's result.
 struct Scraped {
     node: Arc<str>,
-    scheduled: bool,
+    /// `None`: an extra scrape of a node in focus.
+    round: Option<u32>,
     began: Instant,
     asked: Millis,
     took: Duration,
@@ -103,7 +112,8 @@ pub fn build(
         names: HashMap::new(),
         history_full: false,
         meters,
-        open: (Instant::now(), 0),
+        open: BTreeMap::new(),
+        selected: HashSet::new(),
     };
     Ok((latest, coverage, focus, scraper))
 }
@@ -130,6 +140,8 @@ impl Scraper {
         let mut rounds = 0_u32;
         let mut next_focus: Option<Instant> = None;
         let focus = self.focus.clone();
+        let mut tidy = tokio::time::interval(TIDY);
+        tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // Far away when nobody looks.
             let focus_due = next_focus.unwrap_or(next_round + Duration::from_secs(3600));
@@ -139,9 +151,10 @@ impl Scraper {
                     let start = Instant::now();
                     let until = next_start(next_round, start, self.config.resolution, rounds);
                     rounds = rounds.saturating_add(1);
-                    self.round(start, until, &mut flights).await;
+                    self.round(rounds, start, until, &mut flights).await;
                     next_round = until;
                 }
+                _ = tidy.tick() => self.tidy(),
                 () = focus.began(), if next_focus.is_none() => next_focus = Some(Instant::now()),
                 () = sleep_until(focus_due), if next_focus.is_some() => {
                     let looked = focus.nodes(std::time::Instant::now());
@@ -154,50 +167,87 @@ impl Scraper {
                 }
                 Some(ended) = flights.join_next() => match ended {
                     Ok(scraped) => {
-                        if !scraped.scheduled {
-                            extra.remove(&scraped.node);
+                        let (node, round) = (Arc::clone(&scraped.node), scraped.round);
+                        if round.is_none() {
+                            extra.remove(&node);
                         }
-                        self.take(scraped);
+                        // A page that we fail at costs its node this round; what it is, is in the log already.
+                        if catch_unwind(AssertUnwindSafe(|| self.take(scraped))).is_err() {
+                            telemetry::panicked("kubelet");
+                            self.names.remove(&node);
+                        }
+                        if let Some(round) = round {
+                            self.landed(round);
+                        }
                     }
-                    // A panic of one flight is not the end of all; it has said what it was.
-                    Err(error) => {
-                        extra.clear();
-                        warn!(%error, "a scrape ended without a result");
-                    }
+                    // Flights catch their panics; this one was torn down with the runtime.
+                    Err(error) => debug!(%error, "a scrape ended without a result"),
                 },
             }
         }
     }
 
     /// Sends a round's requests on their way.
-    async fn round(&mut self, start: Instant, until: Instant, flights: &mut JoinSet<Scraped>) {
+    async fn round(&mut self, round: u32, start: Instant, until: Instant, flights: &mut JoinSet<Scraped>) {
         self.kubelets.refresh().await;
         let nodes = self.objects.nodes.snapshot();
         let selected: Vec<&Arc<Node>> =
             nodes.iter().filter(|node| self.config.node_selector.matches(&node.meta.labels)).collect();
-        let names: HashSet<Arc<str>> = selected.iter().map(|node| Arc::clone(&node.meta.name)).collect();
-        self.latest.begin_round(start.into_std(), &names);
-        self.coverage.retain(|node| names.contains(node));
-        self.kubelets.retain(|node| names.contains(node));
-        self.names.retain(|node, _| names.contains(node));
-        self.meters.retain(&names);
-        self.open = (start, selected.len());
-        let spread = SPREAD.min(SPREAD_NODE.saturating_mul(u32::try_from(names.len()).unwrap_or(u32::MAX)));
+        self.selected = selected.iter().map(|node| Arc::clone(&node.meta.name)).collect();
+        self.latest.begin_round(start.into_std(), until.into_std(), &self.selected);
+        self.retain();
+        self.open.insert(round, (start, selected.len() + 1));
+        let spread = SPREAD.min(SPREAD_NODE.saturating_mul(u32::try_from(selected.len()).unwrap_or(u32::MAX)));
         for node in selected {
             let due = start + phase(&node.meta.name, spread);
-            self.fly(Target::of(node, &self.config), due, until, true, flights);
+            self.fly(Target::of(node, &self.config), due, until, Some(round), flights);
+        }
+        self.landed(round);
+    }
+
+    /// One answer of a round less is outstanding.
+    fn landed(&mut self, round: u32) {
+        let Some((start, left)) = self.open.get_mut(&round) else { return };
+        *left -= 1;
+        if *left == 0 {
+            self.meters.round(start.elapsed());
+            self.open.remove(&round);
         }
     }
 
-    /// One extra scrape. Whether the node exists.
+    /// Between rounds: forgets nodes that were deleted or fell out of the selector, and what was held for too long.
+    fn tidy(&mut self) {
+        let (nodes, selector) = (&self.objects.nodes, &self.config.node_selector);
+        let is = |name: &Arc<str>| nodes.get("", name).is_some_and(|node| selector.matches(&node.meta.labels));
+        let before = self.selected.len();
+        self.selected.retain(is);
+        self.latest.tidy(std::time::Instant::now(), |node| self.selected.contains(node));
+        if self.selected.len() != before {
+            self.retain();
+        }
+    }
+
+    /// Forgets what is known of nodes that are not scraped.
+    fn retain(&mut self) {
+        let selected = &self.selected;
+        self.coverage.retain(|node| selected.contains(node));
+        self.kubelets.retain(|node| selected.contains(node));
+        self.names.retain(|node, _| selected.contains(node));
+        self.meters.retain(selected);
+    }
+
+    /// One extra scrape. Whether the node is one that is scraped.
     fn look(&self, node: &str, flights: &mut JoinSet<Scraped>) -> bool {
         let Some(node) = self.objects.nodes.get("", node) else { return false };
+        if !self.config.node_selector.matches(&node.meta.labels) {
+            return false;
+        }
         let now = Instant::now();
-        self.fly(Target::of(&node, &self.config), now, now + self.config.request_timeout, false, flights);
+        self.fly(Target::of(&node, &self.config), now, now + self.config.request_timeout, None, flights);
         true
     }
 
-    fn fly(&self, target: Target, due: Instant, until: Instant, scheduled: bool, flights: &mut JoinSet<Scraped>) {
+    fn fly(&self, target: Target, due: Instant, until: Instant, round: Option<u32>, flights: &mut JoinSet<Scraped>) {
         let (kubelets, places) = (Arc::clone(&self.kubelets), Arc::clone(&self.places));
         let longest = self.config.request_timeout;
         flights.spawn(async move {
@@ -205,30 +255,42 @@ impl Scraper {
             // Waiting for a place does not count against the node, only against the round.
             let place = tokio::time::timeout_at(until, places.acquire_owned()).await;
             let (began, asked) = (Instant::now(), unix_millis());
+            let nowhere = |failure| Err(Failed { failure, address: String::new() });
             let ended = match place {
-                Err(_) => Err(Failed { failure: Failure::Timeout(until - due.min(until)), address: String::new() }),
+                Err(_) => nowhere(Failure::Timeout(until - due.min(until))),
                 Ok(place) => {
-                    let ended = kubelets.fetch(&target, until.min(began + longest)).await;
+                    let fetch = kubelets.fetch(&target, until.min(began + longest));
+                    let ended = AssertUnwindSafe(fetch).catch_unwind().await;
                     drop(place);
-                    ended
+                    ended.unwrap_or_else(|_| {
+                        telemetry::panicked("kubelet");
+                        nowhere(Failure::Panicked)
+                    })
                 }
             };
-            Scraped { node: target.node, scheduled, began, asked, took: began.elapsed(), ended }
+            Scraped { node: target.node, round, began, asked, took: began.elapsed(), ended }
         });
     }
 
     /// Applies one result.
     fn take(&mut self, scraped: Scraped) {
-        let Scraped { node, scheduled, began, asked, took, ended } = scraped;
+        let Scraped { node, round, began, asked, took, ended } = scraped;
+        // The node went while its kubelet was asked.
+        if !self.selected.contains(&node) {
+            return;
+        }
+        let scheduled = round.is_some();
         let mut parse_errors = 0;
+        let mut wire = 0;
         let result = ended.and_then(|answer| {
             let names = self.names.entry(Arc::clone(&node)).or_default();
             let parsed = parse::page(&answer.body, &node, answer.sent, scheduled, names);
             self.note(&node, &parsed.problems);
             parse_errors = parsed.problems.len();
+            wire = answer.wire;
             let failed = |failure: Failure| {
                 self.meters.failed(failure.code());
-                Failed { failure, address: String::new() }
+                Failed { failure, address: answer.address.clone() }
             };
             if parsed.scrape_error {
                 return Err(failed(Failure::ScrapeError));
@@ -243,17 +305,12 @@ impl Scraper {
             let answered = !matches!(&result, Err(failed) if !matches!(failed.failure, Failure::ScrapeError));
             let sampled = result.as_ref().ok().and_then(|page| page.node_point).map(|point| point.at);
             self.meters.ended(&node, Outcome { took, asked, good: result.is_ok(), answered, sampled, parse_errors });
-            let (start, left) = self.open;
-            if left == 1 {
-                self.meters.round(start.elapsed());
-            }
-            self.open = (start, left.saturating_sub(1));
         }
         match result {
             Ok(page) => {
                 if scheduled {
                     self.latest.apply(&page, began.into_std(), &self.objects.pods);
-                    self.cover_good(&node, asked, took);
+                    self.cover_good(&node, asked, took, wire);
                 }
                 self.keep(page);
             }
@@ -270,6 +327,7 @@ impl Scraper {
         match self.pages.try_send(Arc::new(page)) {
             Ok(()) => self.history_full = false,
             Err(TrySendError::Full(page)) => {
+                self.meters.left_out_of_history();
                 if !self.history_full {
                     warn!(node = %page.node, "history does not keep up; pages are left out of it");
                 }
@@ -280,14 +338,14 @@ impl Scraper {
         }
     }
 
-    fn cover_good(&self, node: &str, asked: Millis, took: Duration) {
+    fn cover_good(&self, node: &str, asked: Millis, took: Duration, wire: u64) {
         if self.coverage.get(node).is_some_and(|before| before.problem.is_some()) {
             info!(node, "kubelet answers again");
         }
         let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
         self.coverage.update(node, |known| {
             let (malformed, left_out) = (known.malformed, known.left_out.take());
-            *known = NodeCoverage { good: Some(asked), took, malformed, left_out, ..NodeCoverage::default() };
+            *known = NodeCoverage { good: Some(asked), took, wire, malformed, left_out, ..NodeCoverage::default() };
         });
     }
 
@@ -337,8 +395,7 @@ impl Scraper {
 /// Resolves when nodes and pods are known.
 async fn filled(objects: &Objects) {
     let (mut nodes, mut pods) = (objects.nodes.version(), objects.pods.version());
-    let known = |sync: &Sync| matches!(sync, Sync::Live | Sync::Stale(..));
-    while !(known(&objects.nodes.sync()) && known(&objects.pods.sync())) {
+    while !(objects.nodes.is_filled() && objects.pods.is_filled()) {
         let changed = tokio::select! {
             changed = nodes.changed() => changed,
             changed = pods.changed() => changed,

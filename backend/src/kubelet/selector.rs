@@ -163,6 +163,10 @@ impl Tokens {
             Token::Sign("(") => {}
             found => return Err(BadSelector(format!("found {}, expected: '('", found.quoted()))),
         }
+        if self.peek() == &Token::Sign(")") {
+            let why = "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty";
+            return Err(BadSelector(why.into()));
+        }
         let mut values = Vec::new();
         loop {
             values.push(self.value());

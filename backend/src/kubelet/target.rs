@@ -2,6 +2,7 @@
 
 use crate::cluster::kinds::Node;
 use crate::kubelet::config::Config;
+use crate::kubelet::verify::Key;
 use std::sync::Arc;
 
 /// What a scrape needs to know of a node.
@@ -11,6 +12,8 @@ pub(in crate::kubelet) struct Target {
     pub(super) addresses: Vec<String>,
     pub(super) port: u16,
     pub(super) path: Option<String>,
+    /// The key that the Node's annotation says is its kubelet's.
+    pub(super) key: Option<Key>,
 }
 
 // === impl Target ===
@@ -27,7 +30,21 @@ impl Target {
             node: Arc::clone(&node.meta.name),
             addresses: config.address_types.iter().flat_map(of_type).collect(),
             port,
-            path: path.starts_with('/').then(|| path.to_owned()),
+            path: path.starts_with('/').then(|| escaped(path)),
+            key: node.kubelet_key.as_deref().and_then(Key::parse),
         }
     }
+}
+
+/// A path as a URL spells it: what would end it, or is no character of one, is escaped.
+fn escaped(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~$&+,:;=@!'()*".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
 }

@@ -75,7 +75,7 @@ fn one(shared: &Shared, node: &Node, now: Millis, ages: &mut Vec<(f32, f32)>) ->
     let level = match (&served, &known.problem) {
         (Ok(_), None) => Level::Good,
         (Ok(_), Some(_)) => Level::Warn,
-        (Err(Missing::NotScrapedYet | Missing::WaitingForSecondSample(_)), None) => Level::Busy,
+        (Err(Missing::NotScrapedYet(_) | Missing::WaitingForSecondSample(..)), None) => Level::Busy,
         (Err(_), _) => Level::Bad,
     };
     let problem = known.problem.or_else(|| served.err().map(|why| why.say().with("node", name)));

@@ -11,7 +11,7 @@ use super::permits::Sight;
 use super::spread::spread;
 use crate::cluster::cache::Snapshot;
 use crate::cluster::kinds::{EndpointSlice, Kind, Meta, Node, Pod, Service};
-use crate::cluster::{Cache, Objects, Sync};
+use crate::cluster::{Cache, Objects};
 use crate::session::Scope;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
@@ -77,11 +77,11 @@ impl Shared {
 impl Ledger {
     /// The verdicts of this moment; none while what they are made of is not read.
     pub(super) fn verdicts(&self, topology: &dyn Topology, objects: &Objects, nodes: bool) -> Arc<Verdicts> {
-        let read = |sync: Sync| matches!(sync, Sync::Live | Sync::Stale(..));
-        if ![objects.services.sync(), objects.endpoint_slices.sync(), objects.pods.sync()].into_iter().all(read) {
+        let read = [objects.services.is_filled(), objects.endpoint_slices.is_filled(), objects.pods.is_filled()];
+        if read.contains(&false) {
             return Arc::default();
         }
-        let nodes = nodes && read(objects.nodes.sync());
+        let nodes = nodes && objects.nodes.is_filled();
         let (slot, objects) = if nodes {
             (&self.whole, objects.clone())
         } else {

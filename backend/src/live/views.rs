@@ -258,7 +258,7 @@ pub(super) fn version(shared: &Shared, view: &View) -> u64 {
 
 /// Whether a kind is known: it was read, even if it is old.
 pub(super) fn read(shared: &Shared, kind: Kind) -> bool {
-    matches!(with_kind!(kind, shared, |cache, _board| cache.sync()), Sync::Live | Sync::Stale(..))
+    with_kind!(kind, shared, |cache, _board| cache.is_filled())
 }
 
 /// How the kinds behind a view are read, as far as the person may see them.

@@ -136,8 +136,9 @@ impl Authenticator {
 
     async fn by_token(&self, headers: &HeaderMap) -> Step {
         let header = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok()).unwrap_or_default();
-        let Some((scheme, token)) = header.trim().split_once(' ') else { return Step::NoOpinion };
-        let token = token.trim();
+        // As Kubernetes parts it: what follows a second space is not looked at.
+        let mut parts = header.trim().splitn(3, ' ');
+        let (Some(scheme), Some(token)) = (parts.next(), parts.next()) else { return Step::NoOpinion };
         if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
             return Step::NoOpinion;
         }
@@ -224,7 +225,7 @@ where
         let mut pause = Duration::from_millis(500);
         for _ in 0..4 {
             match call().await {
-                Err(error) if is_transient(&error) => tokio::time::sleep(pause).await,
+                Err(error) if is_transient(&error) => tokio::time::sleep(pause.mul_f64(1.0 + jitter() / 5.0)).await,
                 other => return other,
             }
             pause = pause.mul_f32(1.5);
@@ -235,6 +236,11 @@ where
         Ok(answer) => answer.map_err(|error| error.to_string().into()),
         Err(_) => Err("the API server did not answer in time".into()),
     }
+}
+
+/// From 0 to 1. Without a source of randomness the middle will do: it only spreads load.
+fn jitter() -> f64 {
+    getrandom::u32().map_or(0.5, |word| f64::from(word) / f64::from(u32::MAX))
 }
 
 fn is_transient(error: &kube::Error) -> bool {

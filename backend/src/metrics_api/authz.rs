@@ -4,7 +4,7 @@ use super::authn::User;
 use super::meters::Meters;
 use super::request::{Asks, Field};
 use super::reviews::{Lives, Reviews};
-use super::status::Status;
+use super::status::{Status, go_quoted};
 use crate::kubelet::selector::{Operator, Requirement};
 use futures::FutureExt;
 use k8s_openapi::api::authorization::v1::{
@@ -45,7 +45,8 @@ impl Authorizer {
         let key = serde_json::to_string(&spec).map_err(|error| failed(uri, &error.to_string()))?;
         let client = self.client.clone();
         let ask = move || review(client, spec).boxed();
-        let (verdict, cached) = if key.len() > KEPT { (ask().await, false) } else { self.reviews.get(key, ask).await };
+        let (verdict, cached) =
+            if asks.size() > KEPT { (ask().await, false) } else { self.reviews.get(key, ask).await };
         let result = match &verdict {
             Ok(Verdict { allowed: true, .. }) => "allowed",
             Ok(_) => "denied",
@@ -79,9 +80,10 @@ fn spec(user: &User, asks: &Asks) -> SubjectAccessReviewSpec {
             spec.resource_attributes = Some(ResourceAttributes {
                 namespace: text(&resource.namespace),
                 verb: text(&asks.verb),
-                group: text("metrics.k8s.io"),
-                version: text(resource.version),
-                resource: text(resource.plural),
+                group: text(&resource.group),
+                version: text(&resource.version),
+                resource: text(&resource.plural),
+                subresource: text(&resource.subresource),
                 name: resource.name.clone(),
                 field_selector: fields(&asks.fields),
                 label_selector: labels(&asks.labels),
@@ -99,7 +101,7 @@ fn spec(user: &User, asks: &Asks) -> SubjectAccessReviewSpec {
 /// What a list is restricted to: an authorizer may allow less than the whole.
 fn fields(fields: &[Field]) -> Option<FieldSelectorAttributes> {
     let requirement = |field: &Field| FieldSelectorRequirement {
-        key: field.key().to_owned(),
+        key: field.key.clone(),
         operator: if field.equal { "In" } else { "NotIn" }.to_owned(),
         values: Some(vec![field.value.clone()]),
     };
@@ -119,10 +121,13 @@ fn labels(labels: &[Requirement]) -> Option<LabelSelectorAttributes> {
             // Reviews have no words for comparisons; without the requirement the question is about more, not less.
             Operator::GreaterThan | Operator::LessThan => return None,
         };
-        let values = (!label.values.is_empty()).then(|| label.values.clone());
+        let mut values = label.values.clone();
+        values.sort_unstable();
+        let values = (!values.is_empty()).then_some(values);
         Some(LabelSelectorRequirement { key: label.key.clone(), operator: operator.to_owned(), values })
     };
-    let requirements: Vec<_> = labels.iter().filter_map(requirement).collect();
+    let mut requirements: Vec<_> = labels.iter().filter_map(requirement).collect();
+    requirements.sort_by(|one, other| one.key.cmp(&other.key));
     (!requirements.is_empty())
         .then(|| LabelSelectorAttributes { requirements: Some(requirements), ..LabelSelectorAttributes::default() })
 }
@@ -137,28 +142,37 @@ async fn review(client: kube::Client, spec: SubjectAccessReviewSpec) -> Result<V
 }
 
 fn forbidden(user: &User, asks: &Asks, reason: &str) -> Status {
-    let (user, verb) = (&user.name, &asks.verb);
+    let (user, verb) = (go_quoted(&user.name), &asks.verb);
+    // What the API server says itself is not the caller's text.
     let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let Some(resource) = &asks.resource else {
-        let message = format!("forbidden: User \"{user}\" cannot {verb} path \"{}\"{why}", asks.path);
-        return Status::new(403, "Forbidden", escaped(&message)).with(&[]);
+        let message = format!("forbidden: User {user} cannot {verb} path {}", go_quoted(&asks.path));
+        return Status::new(403, "Forbidden", escaped(&message) + &why).with(&[]);
     };
-    let plural = resource.plural;
-    let scope = if resource.namespace.is_empty() {
-        "at the cluster scope".into()
-    } else {
-        format!("in the namespace \"{}\"", resource.namespace)
+    let group = &resource.group;
+    let kind = if group.is_empty() { resource.plural.clone() } else { format!("{}.{group}", resource.plural) };
+    let scope = match resource.namespace.as_str() {
+        "" => "at the cluster scope".to_owned(),
+        namespace => format!("in the namespace {}", go_quoted(namespace)),
     };
-    let object = resource.name.as_ref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
+    let object = resource.name.as_ref().map(|name| format!(" {}", go_quoted(name))).unwrap_or_default();
+    let whole = match resource.subresource.as_str() {
+        "" => resource.plural.clone(),
+        subresource => format!("{}/{subresource}", resource.plural),
+    };
+    let (whole, quoted) = (go_quoted(&whole), go_quoted(group));
     let message = format!(
-        "{plural}.metrics.k8s.io{object} is forbidden: User \"{user}\" cannot {verb} resource \"{plural}\" in API group \
-         \"metrics.k8s.io\" {scope}{why}"
+        "{kind}{object} is forbidden: User {user} cannot {verb} resource {whole} in API group {quoted} {scope}"
     );
-    let status = Status::new(403, "Forbidden", escaped(&message));
-    match &resource.name {
-        Some(name) => status.with(&[("name", name), ("group", "metrics.k8s.io"), ("kind", plural)]),
-        None => status.with(&[("group", "metrics.k8s.io"), ("kind", plural)]),
+    let mut details = Vec::new();
+    if let Some(name) = &resource.name {
+        details.push(("name", name.as_str()));
     }
+    if !group.is_empty() {
+        details.push(("group", group));
+    }
+    details.push(("kind", &resource.plural));
+    Status::new(403, "Forbidden", escaped(&message) + &why).with(&details)
 }
 
 fn escaped(text: &str) -> String {
@@ -166,5 +180,5 @@ fn escaped(text: &str) -> String {
 }
 
 fn failed(uri: &str, error: &str) -> Status {
-    Status::bare(500, format!("Internal Server Error: \"{}\": {error}", escaped(uri)))
+    Status::bare(500, escaped(&format!("Internal Server Error: {}: {error}", go_quoted(uri))))
 }

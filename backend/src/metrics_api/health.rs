@@ -2,11 +2,17 @@
 
 use super::Api;
 use super::request::Query;
+use crate::cluster::kinds::{Node, Pod};
+use crate::kubelet::Missing;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
-use std::sync::atomic::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Pods that are looked up under one lock.
+const PART: usize = 512;
 
 const HOOKS: [&str; 2] = ["poststarthook/max-in-flight-filter", "poststarthook/storage-object-count-tracker-hook"];
 
@@ -29,7 +35,7 @@ impl Api {
                 Err(why) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("internal server error: {why}\n")),
             });
         }
-        let excluded: Vec<&str> = query.all("exclude").filter(|name| !name.is_empty()).collect();
+        let excluded: BTreeSet<&str> = query.all("exclude").collect();
         let (mut lines, mut failed) = (String::new(), false);
         for check in checks() {
             if excluded.contains(&check) {
@@ -50,8 +56,11 @@ impl Api {
             .map(|name| format!("\"{name}\""))
             .collect();
         if !unknown.is_empty() {
-            let unknown = unknown.join(",");
+            let unknown = unknown.join(", ");
             lines.push_str(&format!("warn: some health checks cannot be excluded: no matches for {unknown}\n"));
+        }
+        if !failed && query.get("verbose").is_none() {
+            return Some(text(StatusCode::OK, "ok".into()));
         }
         if endpoint == "readyz" {
             lines.push_str(&self.missing_line());
@@ -60,9 +69,6 @@ impl Api {
             lines.push_str(&format!("{endpoint} check failed\n"));
             return Some(text(StatusCode::INTERNAL_SERVER_ERROR, lines));
         }
-        if query.get("verbose").is_none() {
-            return Some(text(StatusCode::OK, "ok".into()));
-        }
         lines.push_str(&format!("{endpoint} check passed\n"));
         Some(text(StatusCode::OK, lines))
     }
@@ -70,7 +76,9 @@ impl Api {
     fn check(&self, name: &str) -> Result<(), &'static str> {
         let holds = |holds: bool, why| if holds { Ok(()) } else { Err(why) };
         match name {
-            "metric-storage-ready" => holds(self.is_ready(), "no metrics to serve"),
+            "metric-storage-ready" => {
+                holds(self.config.ready_when_serving || self.latest.is_ready(), "no metrics to serve")
+            }
             "metric-informer-sync" | "metadata-informer-sync" => holds(self.is_filled(), "informers not synced"),
             "metric-collection-timely" => {
                 let late = self.config.resolution.mul_f32(1.5);
@@ -82,29 +90,37 @@ impl Api {
         }
     }
 
-    fn is_ready(&self) -> bool {
-        if self.config.ready_when_serving {
-            return self.is_filled();
-        }
-        let tally = self.latest.tally();
-        let only_young = tally.pods > 0 && tally.pods_young == tally.pods;
-        let was = self.was_ready.load(Ordering::Relaxed);
-        let ready = tally.nodes_served > 0 && (tally.any_container || was || only_young);
-        if ready {
-            self.was_ready.store(true, Ordering::Relaxed);
-        }
-        ready
-    }
-
     /// What is missing, in numbers; nothing when nothing is.
     fn missing_line(&self) -> String {
-        let tally = self.latest.tally();
-        if tally.nodes_served == tally.nodes && tally.pods_served == tally.pods && tally.pods > 0 {
+        let selected = |node: &&Arc<Node>| self.config.node_selector.matches(&node.meta.labels);
+        let nodes = self.objects.nodes.snapshot();
+        let nodes: Vec<&Arc<Node>> = nodes.iter().filter(selected).collect();
+        let nodes_served = nodes.iter().filter(|node| self.latest.node(&node.meta.name).is_ok()).count();
+        let pods = self.objects.pods.snapshot();
+        let running: Vec<Arc<Pod>> = pods.iter().filter(|pod| &*pod.phase == "Running").cloned().collect();
+        let mut pods_served = 0;
+        let (mut waiting, mut others) = (0, BTreeMap::<String, u32>::new());
+        for part in running.chunks(PART) {
+            for (pod, served) in part.iter().zip(self.latest.pods(part)) {
+                if served.is_some() {
+                    pods_served += 1;
+                } else {
+                    match self.latest.pod(pod) {
+                        Ok(_) => pods_served += 1,
+                        Err(Missing::WaitingForSecondSample(..)) => waiting += 1,
+                        Err(why) => *others.entry(why.reason().to_owned()).or_default() += 1,
+                    }
+                }
+            }
+        }
+        let (all_nodes, all_pods) = (nodes.len(), running.len());
+        if nodes_served == all_nodes && pods_served == all_pods && all_pods > 0 {
             return String::new();
         }
+        let others: String = others.iter().map(|(reason, count)| format!(", {count} {reason}")).collect();
         format!(
-            "[i]metric-storage-ready: {} of {} nodes, {} of {} pods served; {} waiting for a second sample\n",
-            tally.nodes_served, tally.nodes, tally.pods_served, tally.pods, tally.pods_young
+            "[i]metric-storage-ready: {nodes_served} of {all_nodes} nodes, {pods_served} of {all_pods} pods served; \
+             {waiting} waiting for a second sample{others}\n"
         )
     }
 }

@@ -40,7 +40,8 @@ pub(super) struct Request {
 
 impl Default for Meters {
     fn default() -> Self {
-        let ends: Vec<f64> = (0..20).map(|k| 1.364_f64.powi(k)).collect();
+        // Step by step, as Go's client makes them: the ends are labels, and the last digit counts.
+        let ends: Vec<f64> = std::iter::successors(Some(1.0), |end| Some(end * 1.364)).take(20).collect();
         let shared = Shared { freshness: Histogram::new(&ends), requests: BTreeMap::new(), reviews: BTreeMap::new() };
         Self { shared: Arc::new(Mutex::new(shared)) }
     }
@@ -76,10 +77,27 @@ impl Meters {
         page.histogram(&[], &shared.freshness);
         let requests = "taffrail_metrics_api_request_duration_seconds";
         page.family(requests, Kind::Histogram, "Time to the head of an answer; long lists are written after it.");
+        let mut durations: BTreeMap<(&str, &str, &str, u16), Histogram> = BTreeMap::new();
         for (request, took) in &shared.requests {
             let Request { resource, verb, encoding, code, .. } = request;
+            let known = durations.entry((resource, verb, encoding, *code)).or_insert_with(|| Histogram::new(&BUCKETS));
+            known.add(took);
+        }
+        for ((resource, verb, encoding, code), took) in &durations {
             let code = code.to_string();
             page.histogram(&[("resource", resource), ("verb", verb), ("encoding", encoding), ("code", &code)], took);
+        }
+        let durations = "apiserver_request_duration_seconds";
+        page.family(durations, Kind::Histogram, "The same, as API servers tell it.");
+        let mut told: BTreeMap<(&str, &str, &str, &str), Histogram> = BTreeMap::new();
+        for (request, took) in &shared.requests {
+            let Request { resource, version, verb, scope, .. } = request;
+            told.entry((verb, version, resource, scope)).or_insert_with(|| Histogram::new(&BUCKETS)).add(took);
+        }
+        for ((verb, version, resource, scope), took) in &told {
+            let verb = verb.to_uppercase();
+            let labels = [("verb", &*verb), ("group", "metrics.k8s.io"), ("version", version), ("resource", resource)];
+            page.histogram(&[labels.as_slice(), &[("scope", scope)]].concat(), took);
         }
         page.family("apiserver_request_total", Kind::Counter, "Requests for resources, as API servers count them.");
         let mut totals: BTreeMap<(&str, &str, &str, &str, u16), u64> = BTreeMap::new();

@@ -1,4 +1,5 @@
-//! What is not served, each with one reason: for `/debug/taffrail/missing`, for the gauges, for kubectl's warnings.
+//! What is not served, or with a reservation, each with one reason: for `/debug/taffrail/missing`, for the gauges, for
+//! kubectl's warnings.
 
 use super::Api;
 use super::request::Query;
@@ -6,7 +7,7 @@ use super::status::Status;
 use crate::cluster::kinds::{Node, Pod, State};
 use crate::encoding::{quoted, time};
 use crate::exposition::{Kind, Page, as_value};
-use crate::kubelet::Missing;
+use crate::kubelet::{Missing, Reservation};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +16,7 @@ use wire::Millis;
 /// Objects of one turn on the runtime.
 const TURN: usize = 512;
 
-/// One object that is not served.
+/// One object that is not served, or with a reservation.
 pub(super) struct Gap<'a> {
     kind: &'static str,
     namespace: &'a str,
@@ -55,7 +56,8 @@ impl Gap<'_> {
 // === impl Api ===
 
 impl Api {
-    /// The JSON list of what is missing: `?kind=nodes|pods`, of pods `&namespace=`.
+    /// The JSON list of what is missing: `?kind=nodes|pods`, of pods `&namespace=`. With `served=true` of what is served
+    /// with a reservation instead.
     pub(super) async fn missing(&self, query: &Query, now: Millis) -> Result<Vec<u8>, Status> {
         if !self.is_filled() {
             return Err(Status::unavailable("Taffrail is still reading nodes and pods; try again in a second"));
@@ -64,6 +66,11 @@ impl Api {
         if !matches!(kind, "" | "nodes" | "pods") {
             return Err(Status::bad(format!("kind={kind}: give nodes or pods, or neither for both")));
         }
+        let served = match query.get("served") {
+            None | Some("" | "false" | "0") => false,
+            Some("true" | "1") => true,
+            Some(other) => return Err(Status::bad(format!("served={other}: give true or false"))),
+        };
         let mut out = vec![b'['];
         let mut add = |gap: Gap<'_>| {
             if out.len() > 1 {
@@ -73,9 +80,8 @@ impl Api {
         };
         if kind != "pods" && namespace.is_empty() {
             for node in &self.objects.nodes.snapshot() {
-                if let Some(gap) = self.node_gap(node, now) {
-                    add(gap);
-                }
+                let gap = if served { self.node_reserved(node, now) } else { self.node_gap(node, now) };
+                gap.into_iter().for_each(&mut add);
             }
         }
         if kind != "nodes" {
@@ -83,10 +89,11 @@ impl Api {
                 if n % TURN == TURN - 1 {
                     tokio::task::yield_now().await;
                 }
-                let asked = namespace.is_empty() || *pod.meta.namespace == *namespace;
-                if asked && let Some(gap) = self.pod_gap(pod, now) {
-                    add(gap);
+                if !namespace.is_empty() && *pod.meta.namespace != *namespace {
+                    continue;
                 }
+                let gap = if served { self.pod_reserved(pod, now) } else { self.pod_gap(pod, now) };
+                gap.into_iter().for_each(&mut add);
             }
         }
         out.extend_from_slice(b"]\n");
@@ -99,14 +106,14 @@ impl Api {
         let mut held_nodes = HashSet::new();
         if self.is_filled() {
             for node in &self.objects.nodes.snapshot() {
+                let held = self.latest.node_reservation(&node.meta.name, Instant::now());
+                let held = matches!(held, Some(Reservation::Held { .. }));
                 match self.node_gap(node, now) {
                     Some(gap) => *counts.missing.entry(("node", gap.reason)).or_default() += 1,
-                    None if self.latest.held(&node.meta.name, Instant::now()).is_some() => {
-                        *counts.held.entry("node").or_default() += 1;
-                    }
+                    None if held => *counts.held.entry("node").or_default() += 1,
                     None => {}
                 }
-                if self.latest.held(&node.meta.name, Instant::now()).is_some() {
+                if held {
                     held_nodes.insert(Arc::clone(&node.meta.name));
                 }
             }
@@ -165,6 +172,7 @@ impl Api {
             return None;
         }
         let (why, usable) = self.latest.pod_since(pod).err()?;
+        let why = self.of_its_node(why);
         let began = pod.started.unwrap_or(pod.meta.created);
         let since = usable.map(|usable| now - Millis::try_from(usable.elapsed().as_millis()).unwrap_or(0));
         let name = format!("{}/{}", pod.meta.namespace, pod.meta.name);
@@ -177,6 +185,32 @@ impl Api {
             message: self.pod_sentence(&name, pod, &why),
             since: since.or((began > 0).then_some(began)),
         })
+    }
+
+    /// A pod's node that is not scraped has a reason for it that only its object knows.
+    fn of_its_node(&self, why: Missing) -> Missing {
+        let Missing::NodeMissing { node, reason } = why else { return why };
+        let reason = match self.objects.nodes.get("", &node) {
+            None => "NodeNotFound".to_owned(),
+            Some(known) if !self.config.node_selector.matches(&known.meta.labels) => "NotSelected".to_owned(),
+            Some(_) => reason,
+        };
+        Missing::NodeMissing { node, reason }
+    }
+
+    fn node_reserved<'a>(&self, node: &'a Node, now: Millis) -> Option<Gap<'a>> {
+        let name = &*node.meta.name;
+        self.latest.node(name).ok().filter(|_| self.config.node_selector.matches(&node.meta.labels))?;
+        let reservation = self.latest.node_reservation(name, Instant::now())?;
+        Some(reserved("node", "", name, &reservation, now))
+    }
+
+    fn pod_reserved<'a>(&self, pod: &'a Pod, now: Millis) -> Option<Gap<'a>> {
+        if &*pod.phase != "Running" || self.latest.pod(pod).is_err() {
+            return None;
+        }
+        let reservation = self.latest.pod_reservation(pod, Instant::now())?;
+        Some(reserved("pod", &pod.meta.namespace, &pod.meta.name, &reservation, now))
     }
 
     /// Why a pod is missing, with what its object says of its containers where the kubelet says nothing.
@@ -201,4 +235,14 @@ impl Api {
             .collect();
         if states.is_empty() { sentence } else { format!("{sentence}; {}", states.join(", ")) }
     }
+}
+
+fn reserved<'a>(kind: &'static str, namespace: &'a str, name: &'a str, why: &Reservation, now: Millis) -> Gap<'a> {
+    let since = match why {
+        Reservation::Held { age, .. } => Some(now - Millis::try_from(age.as_millis()).unwrap_or(0)),
+        Reservation::SampleNotAdvancing(at) => Some(*at),
+        Reservation::PartialPod(_) => None,
+    };
+    let (container, reason, message) = (why.container().cloned(), why.reason().to_owned(), why.to_string());
+    Gap { kind, namespace, name, container, reason, message, since }
 }

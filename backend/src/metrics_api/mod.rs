@@ -19,10 +19,11 @@ mod sources;
 mod status;
 mod trust;
 
-use crate::cluster::{Objects, Sync};
+use crate::cluster::Objects;
 use crate::http::tls;
 use crate::kubelet::selector::LabelSelector;
 use crate::kubelet::{self, Coverage, Latest};
+use crate::notices::Notices;
 use authn::Authenticator;
 use authz::Authorizer;
 use axum::Router;
@@ -31,7 +32,7 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use meters::Meters;
-use request::{Asks, Query, Wish};
+use request::{Asks, Query, Served, Wish};
 use routes::Long;
 use status::Status;
 use std::sync::Arc;
@@ -102,7 +103,6 @@ struct Api {
     authenticator: Authenticator,
     authorizer: Authorizer,
     places: Arc<Semaphore>,
-    was_ready: std::sync::atomic::AtomicBool,
 }
 
 /// Who reviews for us, and what is answered from.
@@ -117,6 +117,8 @@ pub struct Parts {
     pub coverage: Coverage,
     /// What the scraper tells of itself.
     pub scraper: kubelet::Meters,
+    /// Where it says that whom to trust cannot be read.
+    pub notices: Notices,
     /// True from the first signal to stop on.
     pub draining: watch::Receiver<bool>,
 }
@@ -132,9 +134,9 @@ impl std::fmt::Debug for Parts {
 /// # Errors
 /// When a file that says whom to trust cannot be used; what to do is in the text.
 pub fn build(config: Config, parts: Parts) -> Result<(Router, Follower), String> {
-    let Parts { authentication, authorization, latest, objects, coverage, scraper, draining } = parts;
+    let Parts { authentication, authorization, latest, objects, coverage, scraper, notices, draining } = parts;
     let meters = Meters::default();
-    let (trust, follower) = trust::build(config.trusted.clone(), authentication.clone())?;
+    let (trust, follower) = trust::build(config.trusted.clone(), authentication.clone(), notices)?;
     let transport_security = match config.transport_security.as_str() {
         "" => None,
         text => Some(
@@ -147,7 +149,6 @@ pub fn build(config: Config, parts: Parts) -> Result<(Router, Follower), String>
         authenticator: Authenticator::new(authentication, trust, config.token_cache, meters.clone()),
         authorizer,
         places: Arc::new(Semaphore::new(config.max_requests_inflight)),
-        was_ready: std::sync::atomic::AtomicBool::new(false),
         config,
         latest,
         objects,
@@ -179,8 +180,10 @@ async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
     let mut response = response.unwrap_or_else(|status| status.response(wish.media(), wish.pretty));
     if let Some(resource) = &asks.resource {
         let (verb, encoding) = (meters::verb(&asks.verb), wish.media().word());
-        let (version, scope, code) = (resource.version, resource.scope(), response.status().as_u16());
-        let request = meters::Request { resource: resource.plural, version, verb, scope, encoding, code };
+        // Clients can invent names; these would be series for ever.
+        let Served { version, plural } = resource.served.unwrap_or(Served { version: "other", plural: "other" });
+        let (scope, code) = (resource.scope(), response.status().as_u16());
+        let request = meters::Request { resource: plural, version, verb, scope, encoding, code };
         api.meters.request(request, began.elapsed());
     }
     let headers = response.headers_mut();
@@ -211,8 +214,7 @@ impl Api {
     }
 
     fn is_filled(&self) -> bool {
-        let known = |sync: &Sync| matches!(sync, Sync::Live | Sync::Stale(..));
-        known(&self.objects.nodes.sync()) && known(&self.objects.pods.sync())
+        self.objects.nodes.is_filled() && self.objects.pods.is_filled()
     }
 }
 

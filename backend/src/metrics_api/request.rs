@@ -1,11 +1,14 @@
 //! What a request asks for, before anybody decides whether it may.
 
-use super::status::Status;
+use super::status::{Status, go_quoted};
 use crate::encoding::Media;
 use crate::encoding::accept;
 use crate::kubelet::selector::{LabelSelector, Requirement};
 use http::HeaderMap;
 use http::header::{ACCEPT, USER_AGENT};
+
+const NAME: &str = "metadata.name";
+const NAMESPACE: &str = "metadata.namespace";
 
 /// A request by verb and object, as authorization sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,20 +23,33 @@ pub(super) struct Asks {
     pub(super) labels: Vec<Requirement>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A resource as Kubernetes reads it from a path, whether there is such a thing or not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Resource {
-    pub(super) version: &'static str,
-    /// `nodes` or `pods`.
-    pub(super) plural: &'static str,
+    pub(super) group: String,
+    pub(super) version: String,
+    /// `nodes`, `pods`, or anything.
+    pub(super) plural: String,
+    pub(super) subresource: String,
     /// Empty: the whole cluster.
     pub(super) namespace: String,
     pub(super) name: Option<String>,
+    /// `None`: there is nothing of the kind here.
+    pub(super) served: Option<Served>,
+}
+
+/// A kind that this API serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Served {
+    pub(super) version: &'static str,
+    /// `nodes` or `pods`.
+    pub(super) plural: &'static str,
 }
 
 /// One term of a field selector: field, whether equal, value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Field {
-    is_namespace: bool,
+    pub(super) key: String,
     pub(super) equal: bool,
     pub(super) value: String,
 }
@@ -106,92 +122,170 @@ impl Query {
     }
 
     pub(super) fn is_watch(&self) -> bool {
-        self.get("watch").is_some_and(|watch| watch != "0" && watch != "false")
+        self.get("watch").is_some_and(|watch| watch != "0" && !watch.eq_ignore_ascii_case("false"))
     }
 
-    /// `limit`, `timeoutSeconds` and the rules of `resourceVersionMatch`; all are otherwise without effect.
-    pub(super) fn check(&self) -> Result<(), Status> {
-        for name in ["limit", "timeoutSeconds"] {
-            if let Some(value) = self.get(name).filter(|value| !value.is_empty())
-                && value.parse::<i64>().is_err()
+    /// What an API server makes of a list's parameters, in its order; what stays of them is the selectors.
+    ///
+    /// # Errors
+    /// 400 for what cannot be read, 422 for what contradicts itself.
+    pub(super) fn list_options(&self) -> Result<(LabelSelector, Vec<Field>), Status> {
+        for name in ["timeoutSeconds", "limit"] {
+            if let Some(value) = self.get(name)
+                && let Err(error) = value.parse::<i64>()
             {
-                return Err(Status::bad(format!("strconv.ParseInt: parsing \"{value}\": invalid syntax")));
+                use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+                let why = match error.kind() {
+                    PosOverflow | NegOverflow => "value out of range",
+                    _ => "invalid syntax",
+                };
+                return Err(Status::bad(format!("strconv.ParseInt: parsing {}: {why}", go_quoted(value))));
             }
         }
-        let invalid = |field: &str, why: &str| {
-            let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {field}: Forbidden: {why}");
-            Err(Status::new(422, "Invalid", message).with(&[("group", "meta.k8s.io"), ("kind", "ListOptions")]))
-        };
-        if let Some(rule) = self.get("resourceVersionMatch").filter(|rule| !rule.is_empty()) {
-            if self.get("resourceVersion").is_none_or(str::is_empty) {
-                let why = "resourceVersionMatch is forbidden unless resourceVersion is provided";
-                return invalid("resourceVersionMatch", why);
+        let labels = LabelSelector::parse(self.get("labelSelector").unwrap_or_default())
+            .map_err(|error| Status::bad(error.to_string()))?;
+        let fields = self.fields()?;
+        self.contradictions()?;
+        fields.iter().try_for_each(Field::known)?;
+        Ok((labels, fields))
+    }
+
+    fn contradictions(&self) -> Result<(), Status> {
+        let given = |name| self.get(name).filter(|value| !value.is_empty());
+        // Field, reason of the cause, sentence.
+        let mut causes: Vec<(&str, &str, String)> = Vec::new();
+        let forbidden = |why: &str| ("FieldValueForbidden", format!("Forbidden: {why}"));
+        if let Some(rule) = given("resourceVersionMatch") {
+            let mut add = |(reason, sentence)| causes.push(("resourceVersionMatch", reason, sentence));
+            if given("resourceVersion").is_none() {
+                add(forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided"));
+            }
+            if given("continue").is_some() {
+                add(forbidden("resourceVersionMatch is forbidden when continue is provided"));
             }
             if !matches!(rule, "Exact" | "NotOlderThan") {
-                return invalid("resourceVersionMatch", "supported values: \"Exact\", \"NotOlderThan\"");
+                let rule = go_quoted(rule);
+                let supported = "supported values: \"Exact\", \"NotOlderThan\", \"\"";
+                add(("FieldValueNotSupported", format!("Unsupported value: {rule}: {supported}")));
+            }
+            if rule == "Exact" && given("resourceVersion") == Some("0") {
+                add(forbidden("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""));
             }
         }
         if self.get("sendInitialEvents").is_some() && !self.is_watch() {
-            return invalid("sendInitialEvents", "sendInitialEvents is forbidden for list");
+            let (reason, sentence) = forbidden("sendInitialEvents is forbidden for list");
+            causes.push(("sendInitialEvents", reason, sentence));
         }
-        Ok(())
+        if causes.is_empty() { Ok(()) } else { Err(Status::invalid("ListOptions", causes)) }
     }
 
-    pub(super) fn fields(&self) -> Result<Vec<Field>, Status> {
-        let text = self.get("fieldSelector").unwrap_or_default();
-        text.split(',').map(str::trim).filter(|term| !term.is_empty()).map(Field::parse).collect()
+    /// The terms of the field selector, of whatever fields.
+    fn fields(&self) -> Result<Vec<Field>, Status> {
+        let selector = self.get("fieldSelector").unwrap_or_default();
+        let terms = split(selector, |rest| rest.strip_prefix(','));
+        terms.into_iter().filter(|term| !term.is_empty()).map(|term| Field::parse(selector, term)).collect()
     }
 }
 
 impl Field {
-    fn parse(term: &str) -> Result<Self, Status> {
+    fn parse(selector: &str, term: &str) -> Result<Self, Status> {
         let signs = [("!=", false), ("==", true), ("=", true)];
-        let split = signs.iter().find_map(|(sign, equal)| Some((term.split_once(sign)?, *equal)));
-        let Some(((field, value), equal)) = split else {
-            return Err(Status::bad(format!("invalid selector: '{term}'; can't understand '{term}'")));
-        };
-        let is_namespace = match field {
-            "metadata.name" => false,
-            "metadata.namespace" => true,
-            _ => {
-                return Err(Status::bad(format!(
-                    "\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
-                )));
+        let mut escaped = false;
+        let found = term.char_indices().find_map(|(at, c)| {
+            let skipped = escaped;
+            escaped = c == '\\' && !skipped;
+            if skipped {
+                return None;
             }
+            let (key, rest) = term.split_at_checked(at)?;
+            signs.iter().find_map(|(sign, equal)| Some((key, *equal, rest.strip_prefix(sign)?)))
+        });
+        let Some((key, equal, value)) = found else {
+            return Err(Status::bad(format!("invalid selector: '{selector}'; can't understand '{term}'")));
         };
-        Ok(Self { is_namespace, equal, value: value.to_owned() })
+        Ok(Self { key: key.to_owned(), equal, value: unescaped(value)? })
+    }
+
+    fn known(&self) -> Result<(), Status> {
+        if matches!(&*self.key, NAME | NAMESPACE) {
+            return Ok(());
+        }
+        Err(Status::bad(format!(
+            "{} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+            go_quoted(&self.key)
+        )))
     }
 
     pub(super) fn matches(&self, namespace: &str, name: &str) -> bool {
-        let value = if self.is_namespace { namespace } else { name };
+        let value = if self.key == NAMESPACE { namespace } else { name };
         (self.value == value) == self.equal
     }
 
-    pub(super) fn key(&self) -> &'static str {
-        if self.is_namespace { "metadata.namespace" } else { "metadata.name" }
-    }
-
     fn only_name(&self) -> Option<&str> {
-        (!self.is_namespace && self.equal).then_some(&*self.value)
+        (self.key == NAME && self.equal).then_some(&*self.value)
     }
 }
 
-impl Asks {
-    pub(super) fn of(method: &http::Method, path: &str, query: &Query) -> Self {
-        let resource = resource(path);
-        let verb = match &resource {
-            None => method.as_str().to_ascii_lowercase(),
-            Some(_) if query.is_watch() && method == http::Method::GET => "watch".into(),
-            Some(resource) => match (method.as_str(), &resource.name) {
-                ("GET" | "HEAD", Some(_)) => "get".into(),
-                ("GET" | "HEAD", None) => "list".into(),
-                ("POST", _) => "create".into(),
-                ("PUT", _) => "update".into(),
-                ("DELETE", None) => "deletecollection".into(),
-                (other, _) => other.to_ascii_lowercase(),
+/// The parts between unescaped separators.
+fn split(text: &str, separator: impl Fn(&str) -> Option<&str>) -> Vec<&str> {
+    let (mut parts, mut start, mut escaped) = (Vec::new(), 0, false);
+    for (at, c) in text.char_indices() {
+        let skipped = escaped;
+        escaped = c == '\\' && !skipped;
+        if skipped {
+            continue;
+        }
+        if let Some(rest) = text.get(at..).and_then(&separator) {
+            parts.push(text.get(start..at).unwrap_or_default());
+            start = text.len() - rest.len();
+        }
+    }
+    parts.push(text.get(start..).unwrap_or_default());
+    parts
+}
+
+/// A value as it is meant: `\\`, `\,` and `\=` stand for themselves, without the stroke they may not be there.
+fn unescaped(value: &str) -> Result<String, Status> {
+    let (mut out, mut chars) = (String::with_capacity(value.len()), value.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some(meant @ ('\\' | ',' | '=')) => out.push(meant),
+                other => {
+                    let sequence: String = std::iter::once('\\').chain(other).collect();
+                    return Err(Status::bad(format!("invalid field selector: invalid escape sequence: {sequence}")));
+                }
             },
-        };
-        let mut asks = Self { verb, path: path.to_owned(), resource, fields: Vec::new(), labels: Vec::new() };
+            ',' | '=' => {
+                let code = u32::from(c);
+                return Err(Status::bad(format!("invalid field selector: unescaped character in value: {code}")));
+            }
+            other => out.push(other),
+        }
+    }
+    Ok(out)
+}
+
+impl Asks {
+    /// Bytes of what the caller chooses.
+    pub(super) fn size(&self) -> usize {
+        let resource = self.resource.as_ref().map_or(0, |resource| {
+            let Resource { group, version, plural, subresource, namespace, name, .. } = resource;
+            let parts = [group, version, plural, subresource, namespace];
+            parts.map(String::len).iter().sum::<usize>() + name.as_ref().map_or(0, String::len)
+        });
+        let fields: usize = self.fields.iter().map(|field| field.key.len() + field.value.len()).sum();
+        let labels =
+            self.labels.iter().map(|label| label.key.len() + label.values.iter().map(String::len).sum::<usize>());
+        self.verb.len() + self.path.len() + resource + fields + labels.sum::<usize>()
+    }
+
+    /// `path` as it was sent.
+    pub(super) fn of(method: &http::Method, path: &str, query: &Query) -> Self {
+        let path = decoded(path, false);
+        let (verb, resource) = resource(method, &path, query)
+            .map_or_else(|| (method.as_str().to_ascii_lowercase(), None), |(verb, resource)| (verb, Some(resource)));
+        let mut asks = Self { verb, path, resource, fields: Vec::new(), labels: Vec::new() };
         if matches!(&*asks.verb, "list" | "watch" | "deletecollection")
             && let Some(resource) = &mut asks.resource
         {
@@ -199,7 +293,8 @@ impl Asks {
             let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or_default()).unwrap_or_default();
             asks.labels = labels.requirements().to_vec();
             // A list of one name is authorized by that name.
-            if let Some(name) = asks.fields.iter().find_map(Field::only_name) {
+            let name = asks.fields.iter().find_map(Field::only_name);
+            if let Some(name) = name.filter(|name| !name.is_empty() && !name.contains(['/', '%'])) {
                 resource.name = Some(name.to_owned());
             }
         }
@@ -207,27 +302,64 @@ impl Asks {
     }
 }
 
-fn resource(path: &str) -> Option<Resource> {
-    let rest = path.strip_prefix("/apis/metrics.k8s.io/")?;
-    let parts: Vec<String> = rest.split('/').map(|part| decoded(part, false)).collect();
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    let version = |text: &str| match text {
-        "v1" => Some("v1"),
-        "v1beta1" => Some("v1beta1"),
-        _ => None,
-    };
-    let (text, plural, namespace, name) = match parts.as_slice() {
-        [version, "nodes"] => (version, "nodes", "", None),
-        [version, "nodes", name] => (version, "nodes", "", Some(*name)),
-        [version, "pods"] => (version, "pods", "", None),
-        [version, "namespaces", namespace, "pods"] => (version, "pods", *namespace, None),
-        [version, "namespaces", namespace, "pods", name] => (version, "pods", *namespace, Some(*name)),
+/// Verb and resource of a path below `/api` or `/apis`, as k8s.io/apiserver's `RequestInfo` has them.
+fn resource(method: &http::Method, path: &str, query: &Query) -> Option<(String, Resource)> {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let (group, rest) = match parts.as_slice() {
+        ["api", rest @ ..] if rest.len() >= 2 => ("", rest),
+        ["apis", group, rest @ ..] if rest.len() >= 2 => (*group, rest),
         _ => return None,
     };
-    if name.is_some_and(str::is_empty) || parts.len() > 3 && namespace.is_empty() {
-        return None;
+    let (version, mut rest) = rest.split_first()?;
+    let mut verb = match method.as_str() {
+        "GET" | "HEAD" => "get",
+        "POST" => "create",
+        "PUT" => "update",
+        "PATCH" => "patch",
+        "DELETE" => "delete",
+        _ => "",
+    };
+    let mut plain = true;
+    if let [special @ ("proxy" | "watch"), after @ ..] = rest {
+        if after.is_empty() {
+            return None;
+        }
+        (verb, rest, plain) = (special, after, false);
     }
-    Some(Resource { version: version(text)?, plural, namespace: namespace.into(), name: name.map(Into::into) })
+    let mut namespace = "";
+    if let ["namespaces", one, after @ ..] = rest {
+        namespace = one;
+        if !matches!(after, [] | ["status" | "finalize", ..]) {
+            rest = after;
+        }
+    }
+    let (plural, name) = (*rest.first()?, rest.get(1).copied().filter(|name| !name.is_empty()));
+    let subresource = rest.get(2).copied().unwrap_or_default();
+    match (verb, name) {
+        ("get", None) => verb = if query.is_watch() { "watch" } else { "list" },
+        ("delete", None) => verb = "deletecollection",
+        _ => {}
+    }
+    let version_served = ["v1", "v1beta1"].into_iter().find(|known| known == version);
+    let kind = match (plural, namespace, name) {
+        ("nodes", "", _) => Some("nodes"),
+        ("pods", "", None) => Some("pods"),
+        ("pods", namespace, _) if !namespace.is_empty() => Some("pods"),
+        _ => None,
+    };
+    // Two parts more than a name, or an empty one, are no object's path.
+    let whole = plain && group == "metrics.k8s.io" && rest.len() == 1 + usize::from(name.is_some());
+    let served = version_served.zip(kind).filter(|_| whole).map(|(version, plural)| Served { version, plural });
+    let resource = Resource {
+        group: group.into(),
+        version: (*version).into(),
+        plural: plural.into(),
+        subresource: subresource.into(),
+        namespace: namespace.into(),
+        name: name.map(Into::into),
+        served,
+    };
+    Some((verb.to_owned(), resource))
 }
 
 /// Percent-decoding; what is not UTF-8 afterwards is replaced, what is not an escape stays.

@@ -14,7 +14,7 @@ const ENTRIES: usize = 8192;
 type Asked<V> = Shared<BoxFuture<'static, Result<V, Arc<str>>>>;
 
 pub(super) struct Reviews<K, V> {
-    entries: Mutex<HashMap<K, Entry<V>>>,
+    entries: Arc<Mutex<HashMap<K, Entry<V>>>>,
     /// How long an answer is kept.
     life: fn(&V, Lives) -> Duration,
     lives: Lives,
@@ -28,9 +28,9 @@ enum Entry<V> {
     Known(V, Instant),
 }
 
-impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Reviews<K, V> {
+impl<K: Eq + Hash + Clone + Send + 'static, V: Clone + Send + Sync + 'static> Reviews<K, V> {
     pub(super) fn new(lives: Lives, life: fn(&V, Lives) -> Duration) -> Self {
-        Self { entries: Mutex::new(HashMap::new()), life, lives }
+        Self { entries: Arc::default(), life, lives }
     }
 
     /// The answer to `key`, by `ask` when nobody knows it, and whether it was known or already asked for.
@@ -52,26 +52,66 @@ impl<K: Eq + Hash + Clone, V: Clone + Send + Sync + 'static> Reviews<K, V> {
                             entries.clear();
                         }
                     }
-                    let asked = ask().shared();
-                    entries.insert(key.clone(), Entry::Asked(asked.clone()));
+                    // On a task of its own: the question outlives who asked first, and its answer is kept from when it
+                    // comes, though nobody waits for it any more.
+                    let (question, known) = (ask(), Arc::clone(&self.entries));
+                    let (life, lives, of) = (self.life, self.lives, key.clone());
+                    let task = tokio::spawn(async move {
+                        let answer = question.await;
+                        let mut known = known.lock();
+                        match &answer {
+                            Ok(value) => {
+                                drop(
+                                    known.insert(of, Entry::Known(value.clone(), Instant::now() + life(value, lives))),
+                                );
+                            }
+                            Err(_) => drop(known.remove(&of)),
+                        }
+                        answer
+                    });
+                    let asked = async { task.await.unwrap_or_else(|error| Err(error.to_string().into())) };
+                    let asked = asked.boxed().shared();
+                    entries.insert(key, Entry::Asked(asked.clone()));
                     (asked, false)
                 }
             }
         };
-        let answer = asked.await;
-        let mut entries = self.entries.lock();
-        match &answer {
-            Ok(value) => {
-                // Only the first to come back writes: others must not prolong the answer's life.
-                if !matches!(entries.get(&key), Some(Entry::Known(..))) {
-                    let until = Instant::now() + (self.life)(value, self.lives);
-                    entries.insert(key, Entry::Known(value.clone(), until));
-                }
-            }
-            Err(_) => {
-                entries.remove(&key);
-            }
-        }
-        (answer, shared)
+        (asked.await, shared)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use tokio::sync::oneshot;
+
+    const LIVES: Lives = (Duration::from_secs(10), Duration::from_secs(10));
+
+    /// Who gives up waiting leaves the question to the next, and the answer is as old as it is.
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_nobody_waits_for_is_answered_all_the_same() {
+        let reviews = Arc::new(Reviews::<u8, u32>::new(LIVES, |_, (life, _)| life));
+        let asked = Arc::new(AtomicU32::new(0));
+        let (answer, answers) = oneshot::channel::<u32>();
+        let counted = Arc::clone(&asked);
+        let first = reviews.get(1, move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async move { answers.await.map_err(|error| error.to_string().into()) }.boxed()
+        });
+        // The caller goes before the answer comes.
+        assert!(tokio::time::timeout(Duration::from_secs(1), first).await.is_err());
+        answer.send(7).unwrap();
+        let none = || async { Err("asked again".into()) }.boxed();
+        tokio::task::yield_now().await;
+        assert_eq!(reviews.get(1, none).await, (Ok(7), true));
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn failures_are_not_kept() {
+        let reviews = Reviews::<u8, u32>::new(LIVES, |_, (life, _)| life);
+        assert!(reviews.get(1, || async { Err("down".into()) }.boxed()).await.0.is_err());
+        assert_eq!(reviews.get(1, || async { Ok(3) }.boxed()).await, (Ok(3), false));
     }
 }

@@ -4,7 +4,7 @@ use super::Api;
 use super::discovery::{self, AGGREGATED};
 use super::lists::{LONG, Made, Rows, Source, swapped, swapped_pod};
 use super::openapi;
-use super::request::{Asks, Query, Resource, Wish};
+use super::request::{Asks, Field, Query, Resource, Served, Wish};
 use super::status::Status;
 use crate::cluster::kinds::{Node, Pod};
 use crate::encoding::accept::{self, Groups};
@@ -44,7 +44,7 @@ struct Asked<'a> {
     resource: &'a Resource,
     list: List,
     selector: LabelSelector,
-    query: &'a Query,
+    fields: Vec<Field>,
 }
 
 impl Api {
@@ -55,15 +55,22 @@ impl Api {
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Response, Status> {
         if let Some(resource) = &asks.resource {
-            return self.resource(request, (resource, &asks.verb), (query, wish), place).await;
-        }
-        if request.method != Method::GET {
-            return Err(not_allowed());
+            let Some(served) = resource.served else {
+                // Of other groups nothing is known at all.
+                let ours = resource.group == "metrics.k8s.io";
+                return if ours { Err(Status::no_resource()) } else { Ok(paths(StatusCode::NOT_FOUND)) };
+            };
+            return self.resource(request, (resource, served, &asks.verb), (query, wish), place).await;
         }
         let path = match asks.path.as_str() {
             "/" => "/",
             path => path.trim_end_matches('/'),
         };
+        // Only discovery and `/version` are routes of an API; what else there is answers to whoever asks.
+        let is_api = path == "/version" || path == "/apis" || path.starts_with("/apis/metrics.k8s.io");
+        if request.method != Method::GET && (is_api || request.method != Method::HEAD) {
+            return if is_api || self.is_path(path) { Err(not_allowed()) } else { Ok(paths(StatusCode::NOT_FOUND)) };
+        }
         let media = || accept::plain(wish.accept).ok_or_else(|| Status::not_acceptable(ACCEPTED));
         let document = |bytes: Vec<u8>, media: Media| written(bytes, media, wish.pretty);
         match path {
@@ -90,7 +97,7 @@ impl Api {
     async fn resource(
         &self,
         request: &Parts,
-        (resource, verb): (&Resource, &str),
+        (resource, served, verb): (&Resource, Served, &str),
         (query, wish): (&Query, &Wish<'_>),
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Response, Status> {
@@ -102,27 +109,24 @@ impl Api {
         }
         let mut choice = accept::choose(wish.accept).ok_or_else(|| Status::not_acceptable(ACCEPTED))?;
         choice.pretty |= wish.pretty;
-        let plural = resource.plural;
-        if query.is_watch() {
+        let Served { version, plural } = served;
+        // A list of one name was authorized as such; its path names none.
+        let single = resource.name.as_deref().filter(|_| verb == "get");
+        let (selector, fields) = if single.is_some() { Default::default() } else { query.list_options()? };
+        if verb == "watch" {
             let message = format!("watch is not supported on resources of kind \"{plural}.metrics.k8s.io\"");
             return Err(
                 Status::new(405, "MethodNotAllowed", message).with(&[("group", "metrics.k8s.io"), ("kind", plural)])
             );
         }
-        let selector = LabelSelector::parse(query.get("labelSelector").unwrap_or_default())
-            .map_err(|error| Status::bad(error.to_string()))?;
-        query.fields()?;
-        query.check()?;
         if !self.is_filled() {
             return Err(Status::unavailable("Taffrail is still reading nodes and pods; try again in a second"));
         }
-        // A list of one name was authorized as such; its path names none.
-        let single = resource.name.as_deref().filter(|_| verb == "get");
         let kind = if plural == "nodes" { Kind::Node } else { Kind::Pod };
         fits(choice.shape, kind, single.is_some())?;
         let include = included(choice, query)?;
-        let list = List::new(kind, resource.version, choice, unix_millis()).table(include, Columns::default());
-        let asked = Asked { resource, list, selector, query };
+        let list = List::new(kind, version, choice, unix_millis()).table(include, Columns::default());
+        let asked = Asked { resource, list, selector, fields };
         let of_kubectl = request.headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"kubectl/"));
         let (mut response, warning) = match single {
             Some(name) => match self.single(asked, name) {
@@ -171,8 +175,7 @@ impl Api {
         of_kubectl: bool,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<(Response, Option<String>), Status> {
-        let Asked { resource, list, selector, query } = asked;
-        let fields = query.fields()?;
+        let Asked { resource, list, selector, fields } = asked;
         let (rows, warning) = if resource.plural == "nodes" {
             let wanted = |node: &&Arc<Node>| {
                 selector.matches(&node.meta.labels)
@@ -214,6 +217,11 @@ impl Api {
             response.extensions_mut().insert(Long);
         }
         Ok((response, warning))
+    }
+
+    /// Whether something that is no resource is at a path.
+    fn is_path(&self, path: &str) -> bool {
+        PATHS.contains(&path) || matches!(path, "/" | "") || self.health(path, &Query::default()).is_some()
     }
 
     /// What we tell of ourselves.
@@ -310,24 +318,26 @@ fn written(mut bytes: Vec<u8>, media: Media, pretty: bool) -> Response {
     response
 }
 
-/// Every path there is: the answer of `/`, and of what is not there.
+/// Every path there is.
+const PATHS: [&str; 14] = [
+    "/apis",
+    "/apis/metrics.k8s.io",
+    "/apis/metrics.k8s.io/v1",
+    "/apis/metrics.k8s.io/v1beta1",
+    "/debug/taffrail/missing",
+    "/healthz",
+    "/livez",
+    "/metrics",
+    "/openapi/v2",
+    "/openapi/v3",
+    "/openapi/v3/apis/metrics.k8s.io/v1",
+    "/openapi/v3/apis/metrics.k8s.io/v1beta1",
+    "/readyz",
+    "/version",
+];
+
+/// The answer of `/`, and of what is not there.
 fn paths(status: StatusCode) -> Response {
-    const PATHS: [&str; 14] = [
-        "/apis",
-        "/apis/metrics.k8s.io",
-        "/apis/metrics.k8s.io/v1",
-        "/apis/metrics.k8s.io/v1beta1",
-        "/debug/taffrail/missing",
-        "/healthz",
-        "/livez",
-        "/metrics",
-        "/openapi/v2",
-        "/openapi/v3",
-        "/openapi/v3/apis/metrics.k8s.io/v1",
-        "/openapi/v3/apis/metrics.k8s.io/v1beta1",
-        "/readyz",
-        "/version",
-    ];
     let mut response = written(serde_json::json!({ "paths": PATHS }).to_string().into_bytes(), Media::Json, true);
     *response.status_mut() = status;
     response
@@ -367,7 +377,9 @@ fn groups(headers: &HeaderMap, wish: &Wish<'_>) -> Result<Response, Status> {
 
 /// A document that never changes while we run: 304 for who has it.
 fn tagged(text: &str, tag: &str, headers: &HeaderMap, kind: &'static str) -> Response {
-    let known = headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let given = headers.get_all(IF_NONE_MATCH).into_iter().filter_map(|known| known.to_str().ok());
+    let mut given = given.flat_map(|known| known.split(',')).map(str::trim);
+    let known = given.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag);
     let mut response = Response::new(if known { Body::empty() } else { Body::from(text.to_owned()) });
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -3,7 +3,7 @@
 
 use super::authn::User;
 use super::request::decoded;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use k8s_openapi::api::core::v1::ConfigMap;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
@@ -131,18 +131,20 @@ impl Sources {
 
     /// The user whom the (verified) front proxy names.
     pub(super) fn told(&self, headers: &HeaderMap) -> Option<User> {
+        // Names need not be ASCII; Go takes a header's bytes as they are, and so do the reviews that follow.
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let all = |name: &String| {
-            let values = headers.get_all(name.as_str()).into_iter();
-            values.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect::<Vec<_>>()
+            let values = headers.get_all(name.as_str()).into_iter().map(text);
+            values.filter(|value| !value.is_empty()).collect::<Vec<_>>()
         };
-        let first = |names: &[String]| names.iter().flat_map(all).find(|value| !value.is_empty());
+        let first = |names: &[String]| names.iter().flat_map(all).next();
         let mut user = User { name: first(&self.user_headers)?, ..User::default() };
         user.uid = first(&self.uid_headers).unwrap_or_default();
         user.groups = self.group_headers.iter().flat_map(all).collect();
         for (name, value) in headers {
             let prefix = |prefix: &String| name.as_str().strip_prefix(&*prefix.to_ascii_lowercase());
-            if let (Some(key), Ok(value)) = (self.extra_prefixes.iter().find_map(prefix), value.to_str()) {
-                user.extra.entry(decoded(key, false)).or_default().push(value.to_owned());
+            if let Some(key) = self.extra_prefixes.iter().find_map(prefix) {
+                user.extra.entry(decoded(key, false)).or_default().push(text(value));
             }
         }
         Some(user)

@@ -14,13 +14,15 @@ pub(super) struct Status {
     pub(super) message: String,
     /// The members of `details` in order; `None`: no details at all.
     pub(super) details: Option<Vec<(&'static str, String)>>,
+    /// Of `details`, each by field, reason and sentence.
+    pub(super) causes: Vec<(&'static str, &'static str, String)>,
     /// Kubernetes says it as bare text, in no object.
     pub(super) bare: bool,
 }
 
 impl Status {
     pub(super) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: None, bare: false }
+        Self { code, reason, message: message.into(), details: None, causes: Vec::new(), bare: false }
     }
 
     /// Told as text, whatever the client accepts.
@@ -35,6 +37,14 @@ impl Status {
 
     pub(super) fn bad(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message)
+    }
+
+    /// What contradicts itself or the rules of its kind: field, reason and sentence of each cause.
+    pub(super) fn invalid(kind: &'static str, causes: Vec<(&'static str, &'static str, String)>) -> Self {
+        let said: Vec<String> = causes.iter().map(|(field, _, sentence)| format!("{field}: {sentence}")).collect();
+        let said = if let [one] = said.as_slice() { one.clone() } else { format!("[{}]", said.join(", ")) };
+        let status = Self::new(422, "Invalid", format!("{kind}.meta.k8s.io \"\" is invalid: {said}"));
+        Self { causes, ..status.with(&[("group", "meta.k8s.io"), ("kind", kind)]) }
     }
 
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
@@ -98,8 +108,16 @@ impl Status {
             text.push_str(&quoted(self.reason));
         }
         if let Some(details) = &self.details {
-            let members: Vec<String> =
+            let mut members: Vec<String> =
                 details.iter().map(|(key, value)| format!("{}:{}", quoted(key), quoted(value))).collect();
+            let causes = self.causes.iter().map(|(field, reason, sentence)| {
+                let (reason, sentence, field) = (quoted(reason), quoted(sentence), quoted(field));
+                format!("{{\"reason\":{reason},\"message\":{sentence},\"field\":{field}}}")
+            });
+            let causes: Vec<String> = causes.collect();
+            if !causes.is_empty() {
+                members.push(format!("\"causes\":[{}]", causes.join(",")));
+            }
             text.push_str(&format!(",\"details\":{{{}}}", members.join(",")));
         }
         text.push_str(&format!(",\"code\":{}}}\n", self.code));
@@ -115,6 +133,9 @@ impl Status {
                 _ => 3,
             };
             let details = details.iter().fold(Message::default(), |all, (key, value)| all.text(number(key), value));
+            let details = self.causes.iter().fold(details, |all, (field, reason, sentence)| {
+                all.message(4, &Message::default().text(1, reason).text(2, sentence).text(3, field))
+            });
             status = status.message(5, &details);
         }
         let status = status.number(6, u64::from(self.code));
@@ -122,4 +143,23 @@ impl Status {
         out.extend_from_slice(status.bytes());
         out
     }
+}
+
+/// As Go's `%q`: in double quotes, with what would end them or cannot be seen escaped.
+pub(super) fn go_quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }

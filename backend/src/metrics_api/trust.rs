@@ -9,6 +9,7 @@
 //! Costs one quiet connection.
 
 use super::sources::{Files, Sources, Trusted};
+use crate::notices::Notices;
 use futures::TryStreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams, WatchParams};
@@ -19,9 +20,14 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, error, info, warn};
+use wire::Say;
 
 const NAME: &str = "extension-apiserver-authentication";
+/// The notice that it cannot be read.
+const NOTICE: &str = "AUTHENTICATION_CONFIG";
 const FIELDS: &str = "metadata.name=extension-apiserver-authentication";
+/// How long an API server that is starting as well is waited for; who restarts us is patient.
+const START: Duration = Duration::from_secs(10);
 /// How long a request waits for the first reading.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// For a list, and for the head of a watch.
@@ -36,7 +42,7 @@ const SILENT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How often the flags' files are read.
-const FILES: Duration = Duration::from_secs(30);
+const FILES: Duration = Duration::from_secs(10);
 
 /// What is known; all clones are the same.
 #[derive(Clone, Debug)]
@@ -52,6 +58,7 @@ pub struct Follower {
     maps: Api<ConfigMap>,
     state: watch::Sender<State>,
     urgent: Arc<Notify>,
+    notices: Notices,
     /// What sources are made from. Held for one look.
     read: Mutex<Read>,
 }
@@ -97,7 +104,7 @@ enum Next {
 ///
 /// # Errors
 /// When a file cannot be read or holds no authorities: what to do is in the text.
-pub(super) fn build(flags: Trusted, client: kube::Client) -> Result<(Trust, Follower), String> {
+pub(super) fn build(flags: Trusted, client: kube::Client, notices: Notices) -> Result<(Trust, Follower), String> {
     let (sender, state) = watch::channel(State::default());
     let urgent = Arc::new(Notify::new());
     let maps = Api::namespaced(client, "kube-system");
@@ -107,7 +114,8 @@ pub(super) fn build(flags: Trusted, client: kube::Client) -> Result<(Trust, Foll
         sender.send_modify(|state| state.known = Some(Arc::new(sources)));
     }
     let read = Mutex::new(Read { files, map: None });
-    Ok((Trust { state, urgent: Arc::clone(&urgent) }, Follower { flags, maps, state: sender, urgent, read }))
+    let trust = Trust { state, urgent: Arc::clone(&urgent) };
+    Ok((trust, Follower { flags, maps, state: sender, urgent, notices, read }))
 }
 
 // === impl Trust ===
@@ -204,15 +212,24 @@ impl Follower {
         Ok(())
     }
 
-    /// Whether a failure is the end: nothing is known, and time will not change it.
-    fn is_fatal(&self, ended: &Ended) -> bool {
-        let forbidden = matches!(ended, Ended::Client(kube::Error::Api(status)) if status.code == 403);
-        if !forbidden || self.state.borrow().known.is_some() {
+    /// Whether a failure is the end: nothing is known, and time will not change it, or has not since `began`.
+    fn is_fatal(&self, ended: &Ended, began: Instant) -> bool {
+        if self.state.borrow().known.is_some() {
+            return false;
+        }
+        let lasting = match ended {
+            // Whoever installs us first may make it later.
+            Ended::Missing => return false,
+            Ended::Client(kube::Error::Api(status)) => matches!(status.code, 401 | 403),
+            Ended::Unreadable(_) => true,
+            Ended::Expired | Ended::Late | Ended::Short | Ended::Client(_) => false,
+        };
+        if !self.flags.tolerate_lookup_failure && !lasting && began.elapsed() < START {
             return false;
         }
         if !self.flags.tolerate_lookup_failure {
             error!(
-                "kube-system/{NAME} may not be read: {ended}; bind the Role extension-apiserver-authentication-reader of kube-system to our account, or pass --authentication-tolerate-lookup-failure"
+                "kube-system/{NAME} cannot be read: {ended}; bind the Role extension-apiserver-authentication-reader of kube-system to our account, or pass --authentication-tolerate-lookup-failure"
             );
             return true;
         }
@@ -227,6 +244,7 @@ impl Follower {
 
     /// From list to watch to watch; after a failure a pause, then on from where we were.
     async fn follow(&self) {
+        let began = Instant::now();
         let (mut version, mut just_listed, mut pause) = (None, false, PAUSE);
         loop {
             let ended = match version.take() {
@@ -252,7 +270,7 @@ impl Follower {
                     }
                 },
             };
-            if self.is_fatal(&ended) {
+            if self.is_fatal(&ended, began) {
                 return;
             }
             self.failed(&ended);
@@ -305,7 +323,7 @@ impl Follower {
                     *version = map.metadata.resource_version.unwrap_or_default();
                 }
                 Some(WatchEvent::Deleted(map)) => {
-                    warn!("kube-system/{NAME} was deleted; what it said stays in effect");
+                    self.notices.set(Say::new(NOTICE).with("cause", "it was deleted"));
                     *version = map.metadata.resource_version.unwrap_or_default();
                 }
                 Some(WatchEvent::Bookmark(mark)) => *version = mark.metadata.resource_version,
@@ -318,25 +336,22 @@ impl Follower {
 
     fn read(&self, map: &ConfigMap) -> Result<(), Ended> {
         let before = self.read.lock().map.replace(map.clone());
-        self.compose().map_err(|error| {
+        let composed = self.compose();
+        if let Err(error) = composed {
             self.read.lock().map = before;
-            Ended::Unreadable(error)
-        })
+            return Err(Ended::Unreadable(error));
+        }
+        self.notices.clear(NOTICE);
+        Ok(())
     }
 
-    /// Tells those who wait, and the log once per reason.
+    /// Tells those who wait, and everybody by a notice, which is in the log once per reason.
     fn failed(&self, ended: &Ended) {
-        let (why, mut news) = (ended.to_string(), false);
+        let why = ended.to_string();
         self.state.send_modify(|state| {
-            news = state.why != why;
             state.failures += 1;
             state.why.clone_from(&why);
         });
-        let known = self.state.borrow().known.is_some();
-        if news && known {
-            warn!(why, "cannot read kube-system/{NAME} again; what it said stays in effect");
-        } else if news {
-            warn!(why, "cannot read kube-system/{NAME}; our role must allow get, list and watch of it");
-        }
+        self.notices.set(Say::new(NOTICE).with("cause", why));
     }
 }

@@ -4,8 +4,8 @@
 use super::Identity;
 use super::review::{Question, review};
 pub use super::scope::{Permitted, Resource, Scope, Verb, denied};
+use crate::cluster::Cache;
 use crate::cluster::kinds::Namespace;
-use crate::cluster::{Cache, Sync};
 use futures::future::{BoxFuture, FutureExt as _, Shared};
 use futures::{StreamExt as _, TryStreamExt as _};
 use parking_lot::Mutex;
@@ -197,7 +197,7 @@ impl Gate {
     fn candidates(&self, who: &Identity) -> (Vec<Arc<str>>, bool) {
         let known = self.inner.namespaces.snapshot();
         let mut names: BTreeSet<Arc<str>> = known.iter().map(|namespace| Arc::clone(&namespace.meta.name)).collect();
-        let complete = matches!(self.inner.namespaces.sync(), Sync::Live | Sync::Stale(..));
+        let complete = self.inner.namespaces.is_filled();
         if !complete && let Some((own, _)) = who.service_account() {
             names.insert(own.into());
         }

@@ -128,6 +128,7 @@ pub fn node(name: &str, port: u16, addresses: &[(&str, &str)]) -> Node {
         addresses: addresses.iter().map(|(kind, address)| (Arc::from(*kind), Box::from(*address))).collect(),
         kubelet_port: port,
         metrics_path: None,
+        kubelet_key: None,
         capacity: Resources::default(),
         allocatable: Resources::default(),
         kubelet_version: Arc::clone(&empty),

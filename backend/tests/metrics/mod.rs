@@ -15,6 +15,7 @@ use backend::cluster::{Objects, Sync};
 use backend::http::tls::Peer;
 use backend::kubelet::{ContainerPoint, Coverage, Latest, Meters, Names, NodePage, NodePoint, PodPoints, parse};
 use backend::metrics_api::{Config, Parts, build};
+use backend::notices::Notices;
 use http::Request;
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
@@ -47,6 +48,7 @@ pub fn node(name: &str, labels: &[(&str, &str)]) -> Node {
         addresses: [].into(),
         kubelet_port: 0,
         metrics_path: None,
+        kubelet_key: None,
         capacity: Resources::default(),
         allocatable: Resources::default(),
         kubelet_version: Arc::clone(&empty),
@@ -76,6 +78,7 @@ pub fn pod(namespace: &str, name: &str, phase: &str) -> Pod {
         started: None,
         containers: [].into(),
         conditions: [].into(),
+        ended: [].into(),
         readiness_gates: [].into(),
     }
 }
@@ -177,6 +180,7 @@ impl World {
             objects: objects.clone(),
             coverage: Coverage::default(),
             scraper: Meters::new(Duration::from_secs(resolution)),
+            notices: Notices::default(),
             draining: is_draining,
         };
         let (router, authorities) = build(config, parts).unwrap();
@@ -241,5 +245,5 @@ pub fn page(node: &str, value: &Value) -> NodePage {
         });
         PodPoints { namespace: namespace.into(), name: name.into(), containers: containers.collect() }
     });
-    NodePage { node: node.into(), asked: 0, scheduled: true, node_point: point, pods: pods.collect() }
+    NodePage { node: node.into(), asked: 0, scheduled: true, node_point: point, lacks: "", pods: pods.collect() }
 }

@@ -80,7 +80,7 @@ pub fn watch_with(api: Api, address: std::net::SocketAddr, pause: Duration, paus
     let mut config = kube::Config::new(format!("http://{address}").parse().unwrap());
     config.default_retry = false;
     let client = kube::Client::try_from(config).unwrap();
-    let (objects, watches) = build(client, Config { kinds: vec![wire::Kind::Namespace], pods_running_only: false });
+    let (objects, watches) = build(client, Config { kinds: vec![wire::Kind::Namespace], metrics_only: false });
     let watches = watches.with_timing(Timing {
         watch: Duration::from_millis(300),
         grace: Duration::from_millis(100),
