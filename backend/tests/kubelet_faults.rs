@@ -168,6 +168,69 @@ async fn a_node_s_own_identity_is_not_enough_where_the_address_is_asked_for() {
     running.fails("a", "TLSNameMismatch").await;
 }
 
+/// The first key of a node is the one it is known by, whoever signed it; another one is somebody else, until who may write
+/// the Node says that it is not.
+#[tokio::test]
+async fn a_pinned_key_that_changes_is_refused_until_it_is_confirmed() {
+    let (cluster, stranger) = (Cluster::new(), Cluster::new());
+    let pages = |from: u64| (from..from + 50).map(|n| good(n, i64::try_from(n).unwrap() * 1000)).collect::<Vec<_>>();
+    // Self-signed certificates have no address in them, as kubeadm makes them.
+    let (one, _a) = kubelet(stranger.serving(&["host"], "host@1", "x"), pages(1)).await;
+    let (other, mut asked) = kubelet(stranger.serving(&["host"], "host@2", "x"), pages(100)).await;
+    let pin = |config: &mut backend::kubelet::Config| config.verify = backend::kubelet::Verify::Pin;
+    let running = run_with(&cluster, Duration::from_secs(1), vec![node("n", one, LOOPBACK)], pin);
+    running.until("n", "a good scrape", |known| known.good.is_some()).await;
+    running.objects.nodes.put(node("n", other, LOOPBACK));
+    running.fails("n", "TLSPinChanged").await;
+    assert!(asked.try_recv().is_err(), "nothing is sent to who is not the node, least of all a token");
+    let problem = running.coverage.get("n").unwrap().problem.unwrap();
+    let command = "kubectl annotate --overwrite node n taffrail.dev/kubelet-key=";
+    let key = problem.arg("remedy").split_once(command).unwrap().1.to_owned();
+    assert!(problem.arg("cause").contains(&key), "{problem:?}");
+    let mut confirmed = node("n", other, LOOPBACK);
+    confirmed.kubelet_key = Some(key.into());
+    running.objects.nodes.put(confirmed);
+    running.until("n", "the confirmed key", |known| known.failures == 0 && known.problem.is_none()).await;
+}
+
+/// `openssl req -x509` makes certificates that are authorities of themselves: unknown ones, unless they are given as such.
+#[tokio::test]
+async fn a_certificate_signed_by_itself_is_unknown_or_given() {
+    let cluster = Cluster::new();
+    let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let der = rustls_pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let tls = tls.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], der.into()).unwrap();
+    let (port, _requests) = kubelet(Arc::new(tls), vec![good(1, 1000)]).await;
+    let running = run(&cluster, Duration::from_secs(1), vec![node("n", port, LOOPBACK)]);
+    running.fails("n", "TLSUnknownAuthority").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kubelet.crt");
+    // What is given is read again when it changes.
+    std::fs::write(&file, cluster.authority.pem()).unwrap();
+    let given = |config: &mut backend::kubelet::Config| config.certificate_authority = Some(file.clone());
+    let running = run_with(&cluster, Duration::from_secs(1), vec![node("n", port, LOOPBACK)], given);
+    running.fails("n", "TLSUnknownAuthority").await;
+    std::fs::write(&file, certificate.pem()).unwrap();
+    running.until("n", "a good scrape", |known| known.failures == 0 && known.good.is_some()).await;
+}
+
+/// One more attempt is for connections that break before an answer begins; half a head is an answer.
+#[tokio::test]
+async fn half_an_answer_is_not_asked_for_again() {
+    let cluster = Cluster::new();
+    let tls = cluster.serving(&["127.0.0.1"], "k", "x");
+    let (port, mut requests) = kubelet(tls, vec![Some(b"HTTP/1.1 200 OK\r\nContent-\0CUT".to_vec())]).await;
+    let running = run(&cluster, Duration::from_secs(3), vec![node("n", port, LOOPBACK)]);
+    running.fails("n", "BadBody").await;
+    requests.recv().await.unwrap();
+    assert!(requests.try_recv().is_err(), "asked once");
+}
+
 #[tokio::test]
 async fn lines_that_cannot_be_read_are_counted_by_node() {
     let cluster = Cluster::new();

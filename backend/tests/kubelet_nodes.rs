@@ -107,6 +107,27 @@ async fn a_looked_at_node_feeds_the_history_alone() {
     assert!(running.latest.node("n").is_err(), "an extra page must not make a rate");
 }
 
+/// Between two rounds, not with the next one: what is known of a node goes with it.
+#[tokio::test]
+async fn a_node_that_goes_takes_its_points_and_series_along_at_once() {
+    let cluster = Cluster::new();
+    let tls = cluster.serving(&["127.0.0.1"], "k", "x");
+    let (port, _requests) = kubelet(tls, vec![good(1, 1000)]).await;
+    let running = run(&cluster, Duration::from_secs(3600), vec![node("n", port, LOOPBACK)]);
+    running.until("n", "a good scrape", |known| known.good.is_some()).await;
+    assert!(running.told().contains("taffrail_kubelet_up{node=\"n\"} 1"));
+    let mut version = running.coverage.version();
+    running.objects.nodes.remove("", "n");
+    let gone = async {
+        while running.coverage.get("n").is_some() {
+            version.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone).await.unwrap();
+    assert!(!running.told().contains("node=\"n\""), "{}", running.told());
+    assert_eq!(running.latest.tally().nodes, 0);
+}
+
 /// Every second of 200 kubelets fails every second time: their values are held and then rated over the gap, the others
 /// never miss a round, and nothing is left over of those that go.
 #[tokio::test]

@@ -195,6 +195,69 @@ fn both_names_of_the_scrape_error_are_known() {
 }
 
 #[test]
+fn the_last_of_a_repeated_scrape_error_counts() {
+    for (text, expected) in [
+        ("resource_scrape_error 1\nresource_scrape_error 0", false),
+        ("scrape_error 0\nscrape_error 1", true),
+        ("scrape_error 1\nresource_scrape_error 0", true),
+    ] {
+        assert_eq!(read(text.as_bytes(), &mut Names::default()).scrape_error, expected, "{text}");
+    }
+}
+
+#[test]
+fn swap_alone_is_no_container() {
+    let labels = |name: &str| format!("{{container=\"{name}\",namespace=\"n\",pod=\"p\"}}");
+    let (a, b) = (labels("a"), labels("b"));
+    check(
+        &format!(
+            "container_swap_usage_bytes{a} 7 5\ncontainer_swap_usage_bytes{b} 0 5\ncontainer_cpu_usage_seconds_total{a} 1 5\ncontainer_memory_working_set_bytes{a} 2 5"
+        ),
+        "n/p/a 5 Some(1000000000) Some(2) Some(7) None",
+    );
+}
+
+#[test]
+fn a_point_has_the_time_of_its_cpu_sample() {
+    let labels = "{container=\"c\",namespace=\"n\",pod=\"p\"}";
+    let memory = format!("container_memory_working_set_bytes{labels} 2 5");
+    // Without a time of its own it is the request's, though the memory has one.
+    let text = format!("container_cpu_usage_seconds_total{labels} 1\n{memory}");
+    let page = read(text.as_bytes(), &mut Names::default()).page;
+    assert_eq!(page.pods[0].containers[0].at, page.asked);
+    check(&memory, "n/p/c 5 None Some(2) None None");
+}
+
+#[test]
+fn a_start_before_all_time_is_none_and_names_its_container() {
+    let text = "container_start_time_seconds{container=\"c\",namespace=\"n\",pod=\"p\"} -5";
+    let parsed = read(text.as_bytes(), &mut Names::default());
+    assert_eq!((parsed.problems.len(), parsed.page.pods.len()), (0, 1));
+}
+
+#[test]
+fn blanks_before_labels_are_allowed_in_any_family() {
+    check("pod_cpu_usage_seconds_total {namespace=\"n\",pod=\"p\"} 1 5", "");
+}
+
+#[test]
+fn other_spellings_of_labels_are_the_same_container() {
+    let usual = "{container=\"c\",namespace=\"n\",pod=\"p\"}";
+    let others =
+        ["{pod=\"p\",namespace=\"n\",container=\"c\"}", "{container=\"c\",namespace=\"n\",pod=\"p\",id=\"x\"}"];
+    let mut names = Names::default();
+    for other in others {
+        let text =
+            format!("container_cpu_usage_seconds_total{usual} 1 5\ncontainer_memory_working_set_bytes{other} 2 5");
+        for _ in 0..3 {
+            let page = read(text.as_bytes(), &mut names).page;
+            assert_eq!((page.pods.len(), page.pods[0].containers.len()), (1, 1), "{other}");
+        }
+    }
+    assert_eq!(names.len(), 1);
+}
+
+#[test]
 fn a_page_of_something_else_is_hopeless_and_an_empty_one_is_not() {
     for (text, expected) in
         [("<html>", true), ("404 page not found", true), ("{\"a\":1}", true), ("", false), ("# EOF\n", false)]
