@@ -9,8 +9,10 @@ export TAFFRAIL_CACHE CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$TAFFRAIL_CACHE/targ
 export BIN="$TAFFRAIL_CACHE/bin/k8s-1.36.2"
 export PATH="$PATH:$BIN" # a kubectl of the machine's own comes first
 unset RUSTFLAGS # would switch off the flags set below, and with them the browser's standard library
-# Leptos erases the types of views and attributes: less code to load. In effect for both toolchains.
-export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="--cfg erase_components"
+# Leptos erases the types of views and attributes: less code to load. Where a crate lies on this machine is nobody's
+# business, and bytes in every first load. In effect for both toolchains.
+wasm_flags="--cfg erase_components --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src/="
+export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$wasm_flags"
 
 step() { printf '\033[1m== %s\033[0m (%s)\n' "$*" "$(date +%T)" >&2; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -47,7 +49,7 @@ debian() {
   export PATH="/usr/bin:$PATH" RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc
   local sysroot
   sysroot=$(sh frontend/bundle/wasm-std.sh)
-  export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="--sysroot $sysroot --cfg erase_components" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-19
+  export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="--sysroot $sysroot $wasm_flags" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-19
 }
 
 need() {

@@ -22,8 +22,12 @@ globalThis.kubeconfig = async (call, text) => {
     throw error;
   }
 };
+// Nor do many need another language than the module's own. One that can't be loaded leaves that one.
+const language = (() => { try { return localStorage.getItem('language'); } catch { return null; } })() ?? navigator.language;
+const words = language?.startsWith('zh') ? fetch(new URL('{{words}}', import.meta.url)).then(answer => (answer.ok ? answer.text() : ''), () => '') : '';
 try {
   const glue = await import(at('glue'));
+  globalThis.words = await words;
   await glue.default({ module_or_path: at('wasm') });
 } catch (error) {
   const page = document.querySelector('.page p');

@@ -373,3 +373,22 @@ fn ready(plane: &Plane, objects: &cluster::Objects) -> watch::Receiver<bool> {
     });
     receiver
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpStream;
+
+    #[tokio::test]
+    async fn all_addresses_are_those_of_both_families() {
+        let listener = listen("0.0.0.0:0".parse().unwrap()).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        // A machine without IPv6 has nothing to be reached by.
+        if TcpListener::bind("[::1]:0").await.is_ok() {
+            TcpStream::connect(("::1", port)).await.unwrap();
+        }
+        let one = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        assert_eq!(one.local_addr().unwrap().ip(), IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+}

@@ -182,3 +182,26 @@ async fn an_old_list_of_arguments_is_taken_and_what_has_no_effect_is_said() {
     let source = taffrail(&["--source=influxdb:http://x"]).await;
     source.check(64, &["--source", "leave it out"]);
 }
+
+/// As Go's flags: the last one counts, of switches as well; what is below zero is refused with the rest.
+#[tokio::test]
+async fn flags_that_are_given_twice_and_numbers_below_zero_are_read_as_go_reads_them() {
+    let arguments = [
+        "--kubelet-port=1",
+        "--kubelet-port=2",
+        "--kubelet-insecure-tls",
+        "--kubelet-insecure-tls",
+        "--metric-resolution=60s",
+        "--metric-resolution=5s",
+        "--kubelet-request-timeout=-1s",
+        "--kubelet-certificate-authority",
+        "",
+    ];
+    let ended = taffrail(&arguments).await;
+    assert_eq!(ended.code, Some(64), "{}", ended.said);
+    let errors: Vec<&str> = ended.said.lines().filter(|line| line.contains("ERROR")).collect();
+    assert_eq!(errors.len(), 2, "{}", ended.said);
+    for flag in ["--metric-resolution is below 10s", "--kubelet-request-timeout must be above 0"] {
+        assert!(errors.iter().any(|line| line.contains(flag)), "{flag}: {}", ended.said);
+    }
+}

@@ -14,7 +14,7 @@ mod token;
 mod words;
 
 fn main() {
-    words::choose(&browser::stored("language").unwrap_or_else(browser::language));
+    words::choose(browser::words());
     browser::set_root("lang", if words::chinese() { "zh-Hans" } else { "en" });
     if let Some(root) = browser::root() {
         leptos::mount::mount_to(root, app::App).forget();

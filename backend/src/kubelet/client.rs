@@ -39,6 +39,8 @@ pub(super) struct Answer {
     pub(super) address: String,
     /// What of it went over the wire, with its headers and before TLS.
     pub(super) wire: u64,
+    /// When the certificate it came by ends.
+    pub(super) expires: Option<Millis>,
 }
 
 /// A failure and the address it happened at (empty: before any).
@@ -154,9 +156,9 @@ impl Kubelets {
         })?;
         let body = self.read(response).await.map_err(failed)?;
         let wire = connection.received.load(Ordering::Relaxed) - before;
-        let address = authority(at, target.port);
+        let (address, expires) = (authority(at, target.port), connection.expires);
         self.keep(target, connection);
-        Ok(Answer { body, sent, address, wire })
+        Ok(Answer { body, sent, address, wire, expires })
     }
 
     fn request(

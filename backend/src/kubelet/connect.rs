@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
+use wire::Millis;
 
 /// The most that one address may take to connect while others wait.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -37,7 +38,12 @@ pub(super) struct Connection {
     pub(super) sender: SendRequest<Empty<Bytes>>,
     /// Bytes that came over it so far, before TLS is added.
     pub(super) received: Arc<AtomicU64>,
+    /// When the kubelet's certificate ends.
+    pub(super) expires: Option<Millis>,
 }
+
+/// What a new connection is used by.
+type Opened = (SendRequest<Empty<Bytes>>, Arc<AtomicU64>, Option<Millis>);
 
 /// A stream whose incoming bytes are counted.
 struct Counted<S> {
@@ -114,9 +120,9 @@ impl Kubelets {
         for address in first.iter().chain(rest) {
             at.clone_from(address);
             match self.dial(target, address, material, deadline).await {
-                Ok((sender, received)) => {
+                Ok((sender, received, expires)) => {
                     let (address, generation) = (address.clone(), material.generation);
-                    return Ok(Connection { address, port: target.port, generation, sender, received });
+                    return Ok(Connection { address, port: target.port, generation, sender, received, expires });
                 }
                 Err(failure) => {
                     self.meters.failed(failure.code());
@@ -146,7 +152,7 @@ impl Kubelets {
         address: &str,
         material: &Material,
         deadline: Instant,
-    ) -> Result<(SendRequest<Empty<Bytes>>, Arc<AtomicU64>), Failure> {
+    ) -> Result<Opened, Failure> {
         let left = deadline.saturating_duration_since(Instant::now()) / 2;
         let connect = async {
             let addresses: Vec<_> =
@@ -158,7 +164,7 @@ impl Kubelets {
             .map_err(|_| Failure::Connect(io::Error::new(io::ErrorKind::TimedOut, "no answer to the connection")))??;
         stream.set_nodelay(true).map_err(Failure::Connect)?;
         if self.config.completely_insecure {
-            return open(stream).await;
+            return open(stream, None).await;
         }
         let tls = self.tls(target, material)?;
         let name = ServerName::try_from(address.to_owned())
@@ -171,13 +177,16 @@ impl Kubelets {
                 Failure::Reset(format!("during the TLS handshake: {error}"))
             }
         })?;
+        let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let expires = leaf.and_then(|leaf| x509_parser::parse_x509_certificate(leaf).ok());
+        let expires = expires.map(|(_, leaf)| leaf.validity().not_after.timestamp().saturating_mul(1000));
         if self.config.verify == Verify::Pin
-            && let Some(key) = stream.get_ref().1.peer_certificates().and_then(|chain| Key::of(chain.first()?))
+            && let Some(key) = leaf.and_then(Key::of)
         {
             let mut nodes = self.nodes.lock();
             nodes.entry(Arc::clone(&target.node)).or_default().pin.get_or_insert(key);
         }
-        open(stream).await
+        open(stream, expires).await
     }
 
     fn tls(&self, target: &Target, material: &Material) -> Result<Arc<ClientConfig>, Failure> {
@@ -218,7 +227,7 @@ impl Kubelets {
     }
 }
 
-async fn open<S>(stream: S) -> Result<(SendRequest<Empty<Bytes>>, Arc<AtomicU64>), Failure>
+async fn open<S>(stream: S, expires: Option<Millis>) -> Result<Opened, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -232,5 +241,5 @@ where
             tracing::debug!(%error, "a kubelet's connection ended");
         }
     });
-    Ok((sender, received))
+    Ok((sender, received, expires))
 }

@@ -15,6 +15,8 @@ pub struct NodeCoverage {
     pub took: u32,
     /// Bytes of the last good answer, as they came over the wire before TLS.
     pub wire: u64,
+    /// When the certificate of the connection ends; `None` without one.
+    pub expires: Option<Millis>,
     /// Consecutive failures since.
     pub failures: u32,
     /// The present problem: a reason code of `metrics-api.md` 4.5 with object, cause and remedy as parameters.

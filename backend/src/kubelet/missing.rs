@@ -162,7 +162,7 @@ impl Reservation {
                 .with("age", age.as_secs().to_string())
                 .with("left", left.as_secs().to_string()),
             Self::PartialPod(container) => say.with("container", &**container),
-            Self::SampleNotAdvancing(at) => say.with("at", at.to_string()),
+            Self::SampleNotAdvancing(at) => say.with("time", stamp(*at)),
         }
     }
 }
@@ -178,10 +178,12 @@ impl std::fmt::Display for Reservation {
                 left.as_secs()
             ),
             Self::PartialPod(container) => write!(f, "running container {container} is not in the kubelet's answer"),
-            Self::SampleNotAdvancing(at) => {
-                let time = jiff::Timestamp::from_millisecond(*at).unwrap_or_default();
-                write!(f, "the kubelet repeats the sample of {time:.0}")
-            }
+            Self::SampleNotAdvancing(at) => write!(f, "the kubelet repeats the sample of {}", stamp(*at)),
         }
     }
+}
+
+/// RFC 3339 in whole seconds.
+fn stamp(at: Millis) -> String {
+    format!("{:.0}", jiff::Timestamp::from_millisecond(at).unwrap_or_default())
 }

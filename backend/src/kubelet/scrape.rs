@@ -281,13 +281,13 @@ impl Scraper {
         }
         let scheduled = round.is_some();
         let mut parse_errors = 0;
-        let mut wire = 0;
+        let (mut wire, mut expires) = (0, None);
         let result = ended.and_then(|answer| {
             let names = self.names.entry(Arc::clone(&node)).or_default();
             let parsed = parse::page(&answer.body, &node, answer.sent, scheduled, names);
             self.note(&node, &parsed.problems);
             parse_errors = parsed.problems.len();
-            wire = answer.wire;
+            (wire, expires) = (answer.wire, answer.expires);
             let failed = |failure: Failure| {
                 self.meters.failed(failure.code());
                 Failed { failure, address: answer.address.clone() }
@@ -310,7 +310,16 @@ impl Scraper {
             Ok(page) => {
                 if scheduled {
                     self.latest.apply(&page, began.into_std(), &self.objects.pods);
-                    self.cover_good(&node, asked, took, wire);
+                    self.cover_good(
+                        &node,
+                        NodeCoverage {
+                            good: Some(asked),
+                            took: millis(took),
+                            wire,
+                            expires,
+                            ..NodeCoverage::default()
+                        },
+                    );
                 }
                 self.keep(page);
             }
@@ -338,14 +347,13 @@ impl Scraper {
         }
     }
 
-    fn cover_good(&self, node: &str, asked: Millis, took: Duration, wire: u64) {
+    fn cover_good(&self, node: &str, coverage: NodeCoverage) {
         if self.coverage.get(node).is_some_and(|before| before.problem.is_some()) {
             info!(node, "kubelet answers again");
         }
-        let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
         self.coverage.update(node, |known| {
             let (malformed, left_out) = (known.malformed, known.left_out.take());
-            *known = NodeCoverage { good: Some(asked), took, wire, malformed, left_out, ..NodeCoverage::default() };
+            *known = NodeCoverage { malformed, left_out, ..coverage };
         });
     }
 
@@ -435,6 +443,10 @@ fn left_out(node: &str, first: &parse::Problem, lines: usize) -> Say {
     };
     let remedy = format!("see what the kubelet says: kubectl get --raw /api/v1/nodes/{node}/proxy/metrics/resource");
     Say::new("MalformedLines").with("node", node).with("cause", cause).with("remedy", remedy)
+}
+
+fn millis(took: Duration) -> u32 {
+    u32::try_from(took.as_millis()).unwrap_or(u32::MAX)
 }
 
 fn unix_millis() -> Millis {

@@ -4,16 +4,19 @@
 use super::hub::Shared;
 use super::permits::Sight;
 use crate::cluster::kinds::{Node, Pod};
-use crate::kubelet::Missing;
+use crate::kubelet::{Missing, Reservation};
 use crate::session::Permitted;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 use wire::coverage::{Coverage, CoveredNode, Fresh, Gap};
 use wire::{Kind, Level, Millis, Ref, Say};
 
 /// Nodes of a page: as many squares as a cluster of the largest supported size has.
 const NODES: usize = 5000;
 const GAPS: usize = 100;
+/// A kubelet's certificate that ends sooner is told: its rotation is stuck.
+const EXPIRES_SOON: Millis = 7 * 24 * 3600 * 1000;
 /// Pods that are looked up under one lock.
 const LOOK: usize = 512;
 
@@ -29,6 +32,7 @@ pub(super) fn coverage(shared: &Shared, sight: &Sight, now: Millis) -> Permitted
         covered.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.name.cmp(&b.name)));
         covered.truncate(NODES);
         let (mut served, mut reasons, mut missing) = (0, BTreeMap::<String, u32>::new(), Vec::new());
+        let (mut reserved, instant) = (Vec::new(), Instant::now());
         let running: Vec<Arc<Pod>> =
             pods.iter().filter(|pod| &*pod.phase == "Running").map(|pod| Arc::clone(pod)).collect();
         for part in running.chunks(LOOK) {
@@ -36,6 +40,14 @@ pub(super) fn coverage(shared: &Shared, sight: &Sight, now: Millis) -> Permitted
                 if let Some(found) = found {
                     served += 1;
                     ages.push((seconds(now - found.at), window(found.window)));
+                    // A node that does not answer is told as such, not by each of its pods.
+                    let reservation = shared.parts.latest.pod_reservation(pod, instant);
+                    if let Some(why) = reservation.filter(|why| !matches!(why, Reservation::Held { .. })) {
+                        *reasons.entry(why.reason().to_owned()).or_default() += 1;
+                        if reserved.len() < GAPS {
+                            reserved.push(Gap { at: at(pod), say: why.say() });
+                        }
+                    }
                 } else if let Err(why) = shared.parts.latest.pod(pod) {
                     let gap = gap(pod, &why);
                     *reasons.entry(gap.say.code.clone()).or_default() += 1;
@@ -45,6 +57,8 @@ pub(super) fn coverage(shared: &Shared, sight: &Sight, now: Millis) -> Permitted
                 }
             }
         }
+        missing.extend(reserved);
+        missing.truncate(GAPS);
         let mut reasons: Vec<(String, u32)> = reasons.into_iter().collect();
         reasons.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         Coverage {
@@ -72,13 +86,23 @@ fn one(shared: &Shared, node: &Node, now: Millis, ages: &mut Vec<(f32, f32)>) ->
         }
         Err(_) => (f32::NAN, f32::NAN),
     };
+    let reservation = shared.parts.latest.node_reservation(name, Instant::now()).filter(|_| served.is_ok());
+    let expires = known.expires.filter(|expires| *expires - now < EXPIRES_SOON);
+    let reserved = match (reservation, expires) {
+        // The failure itself says more.
+        (Some(Reservation::Held { .. }) | None, None) => None,
+        (Some(reservation), None) => Some(reservation.say()),
+        (_, Some(expires)) => Some(Say::new("KubeletCertificate").with("time", crate::encoding::time(expires))),
+    };
     let level = match (&served, &known.problem) {
+        (Ok(_), None) if reserved.is_some() => Level::Warn,
         (Ok(_), None) => Level::Good,
         (Ok(_), Some(_)) => Level::Warn,
         (Err(Missing::NotScrapedYet(_) | Missing::WaitingForSecondSample(..)), None) => Level::Busy,
         (Err(_), _) => Level::Bad,
     };
-    let problem = known.problem.or_else(|| served.err().map(|why| why.say().with("node", name)));
+    let missing = || served.err().map(|why| why.say().with("node", name));
+    let problem = known.problem.or_else(missing).or_else(|| reserved.map(|say| say.with("node", name)));
     CoveredNode {
         name: name.to_owned(),
         level,
@@ -89,11 +113,16 @@ fn one(shared: &Shared, node: &Node, now: Millis, ages: &mut Vec<(f32, f32)>) ->
         window: length,
         left_out: u32::try_from(known.malformed).unwrap_or(u32::MAX),
         problem,
+        bytes: u32::try_from(known.wire).unwrap_or(u32::MAX),
     }
 }
 
-fn gap(pod: &Pod, why: &Missing) -> Gap {
+fn at(pod: &Pod) -> Ref {
     let (namespace, name) = (pod.meta.namespace.to_string(), pod.meta.name.to_string());
+    Ref { kind: Kind::Pod.name().into(), namespace, name }
+}
+
+fn gap(pod: &Pod, why: &Missing) -> Gap {
     let mut say: Say = why.say();
     if let Some(container) = pod.containers.iter().find_map(|container| match &container.status.as_ref()?.state {
         crate::cluster::kinds::State::Waiting { reason, .. } => {
@@ -103,7 +132,7 @@ fn gap(pod: &Pod, why: &Missing) -> Gap {
     }) {
         say = say.with("waiting", container);
     }
-    Gap { at: Ref { kind: Kind::Pod.name().into(), namespace, name }, say }
+    Gap { at: at(pod), say }
 }
 
 /// Of ages and windows, in seconds.

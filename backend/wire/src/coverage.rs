@@ -20,9 +20,9 @@ pub struct Coverage {
     pub pods_served: u32,
     /// How old what is served is; nothing when nothing is.
     pub fresh: Option<Fresh>,
-    /// Reasons why running pods are not served, and how many have each; the most frequent first.
+    /// Reasons why running pods are not served, or with a reservation, and how many have each; the most frequent first.
     pub reasons: Vec<(String, u32)>,
-    /// Running pods that are not served; not all of very many.
+    /// Running pods that are not served, then those that are served with a reservation; not all of very many.
     pub missing: Vec<Gap>,
 }
 
@@ -31,7 +31,7 @@ pub struct Coverage {
 pub struct CoveredNode {
     /// The node's name.
     pub name: String,
-    /// `Good`: answers; `Warn`: fails, and old values are served; `Bad`: is not served; `Busy`: was not asked yet.
+    /// `Good`: answers; `Warn`: is served with a reservation, old values or worse; `Bad`: is not served; `Busy`: was not asked yet.
     pub level: Level,
     /// Start of the last good scrape; zero before the first.
     pub heard: Millis,
@@ -46,8 +46,10 @@ pub struct CoveredNode {
     pub window: f32,
     /// Lines that were left out since the node is known.
     pub left_out: u32,
-    /// Why it fails, or is not served.
+    /// Why it fails, is not served, or is served with a reservation.
     pub problem: Option<Say>,
+    /// Bytes of the last good answer, as they came over the wire.
+    pub bytes: u32,
 }
 
 /// Of what is served: seconds.
@@ -61,7 +63,7 @@ pub struct Fresh {
     pub window: f32,
 }
 
-/// A running pod that is not served.
+/// A running pod that is not served, or with a reservation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gap {
     /// The pod.

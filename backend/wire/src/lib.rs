@@ -29,7 +29,7 @@ pub use browser::{Browser, View};
 pub use server::{Server, ViewState};
 
 /// Raised when a frame changes in a way an older peer would misread.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The socket's subprotocol.
 pub const SUBPROTOCOL: &str = "v1.taffrail";

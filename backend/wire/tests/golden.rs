@@ -124,6 +124,7 @@ fn what_the_server_says_has_these_bytes() {
         window: 2.0,
         left_out: 4,
         problem: Some(say()),
+        bytes: 5,
     };
     let at = wire::Ref { kind: "p".into(), namespace: "a".into(), name: "b".into() };
     let coverage = Coverage {
@@ -136,7 +137,7 @@ fn what_the_server_says_has_these_bytes() {
         reasons: vec![("r".into(), 9)],
         missing: vec![Gap { at, say: say() }],
     };
-    let node = [1, 1, b'n', 3, 2, 2, 3, 0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, 4, 1, 1, b'X', 0];
+    let node = [1, 1, b'n', 3, 2, 2, 3, 0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, 4, 1, 1, b'X', 0, 5];
     let fresh = [5, 6, 7, 8, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let gaps = [1, 1, b'r', 9, 1, 1, b'p', 1, b'a', 1, b'b', 1, b'X', 0];
     let bytes = [&[19, 7, 1][..], &node, &fresh, &gaps].concat();

@@ -22,7 +22,8 @@ pub(crate) struct Size {
     pub(crate) first: bool,
 }
 
-/// Writes everything below `dist`: what the page names, and the reader of kubeconfigs, which only the starter names.
+/// Writes everything below `dist`: what the page names, and what only the starter names: the reader of
+/// kubeconfigs and the other language.
 pub(crate) fn write(assets: &Path, dist: &Path, application: &Module, reader: &Module) -> anyhow::Result<Vec<Size>> {
     let mut names = BTreeMap::new();
     let mut sizes = Vec::new();
@@ -37,6 +38,7 @@ pub(crate) fn write(assets: &Path, dist: &Path, application: &Module, reader: &M
     put("glue", "frontend.js", application.glue.as_bytes(), true)?;
     put("font", "inter.woff2", &read(&assets.join("fonts/inter.woff2"))?, true)?;
     put("icons", "icons.svg", &read(&assets.join("icons.svg"))?, true)?;
+    put("words", "zh.txt", text(&assets.join("zh.txt"))?.as_bytes(), false)?;
     put("reader-wasm", "kubeconfig.wasm", &reader.wasm, false)?;
     put("reader-glue", "kubeconfig.js", reader.glue.as_bytes(), false)?;
 

@@ -71,11 +71,6 @@ pub(crate) fn room(canvas: &web_sys::HtmlCanvasElement) -> (f64, f64) {
     (f64::from(canvas.client_width()), f64::from(canvas.client_height()))
 }
 
-/// A setting kept in this browser. Storage that is switched off reads as absent.
-pub(crate) fn stored(name: &str) -> Option<String> {
-    leptos::prelude::window().local_storage().ok().flatten()?.get_item(name).ok().flatten()
-}
-
 /// Keeps a setting where the browser allows it; a browser that does not starts with defaults next time.
 pub(crate) fn store(name: &str, value: &str) {
     if let Ok(Some(storage)) = leptos::prelude::window().local_storage()
@@ -129,9 +124,16 @@ pub(crate) fn reload() {
     }
 }
 
-/// The browser's first language.
-pub(crate) fn language() -> String {
-    leptos::prelude::window().navigator().language().unwrap_or_default()
+#[wasm_bindgen]
+extern "C" {
+    /// Set by the starter for who reads Chinese.
+    #[wasm_bindgen(thread_local_v2, js_name = words)]
+    static WORDS: Option<String>;
+}
+
+/// The texts of the person's language; `None` for English.
+pub(crate) fn words() -> Option<String> {
+    WORDS.with(Clone::clone).filter(|words| !words.is_empty())
 }
 
 /// Gives the focus to the element with this id, when it is there.

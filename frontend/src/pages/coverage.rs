@@ -87,7 +87,7 @@ fn parts(page: Coverage, only: RwSignal<String>) -> impl IntoView {
         ),
         panel(
             "tall",
-            text!("Pods without metrics"),
+            text!("Pods with gaps"),
             chips(reasons, only),
             view! { <div class="att all">{gaps}</div> }.into_any(),
             more[1],
@@ -149,7 +149,7 @@ fn scrape(node: &CoveredNode) -> AnyView {
     let nav = expect_context::<Nav>();
     let state = match node.level {
         Level::Good => text!("answers"),
-        Level::Warn => text!("fails, old values are served"),
+        Level::Warn => text!("served with a reservation"),
         Level::Busy => text!("waiting"),
         Level::Bad | Level::Gone => text!("not served"),
     };
@@ -157,7 +157,7 @@ fn scrape(node: &CoveredNode) -> AnyView {
     let mut add = |name: &str, value: String| facts.push(format!("{name} {value}"));
     if node.heard > 0 {
         add(text!("Last scrape"), nav.age(node.heard));
-        add(text!("Took"), format!("{} ms", node.took));
+        add(text!("Took"), format!("{} ms, {} B", node.took, node.bytes));
     }
     if node.window.is_finite() {
         add(text!("Sample age"), seconds(node.age));

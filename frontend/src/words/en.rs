@@ -171,7 +171,7 @@ pub(super) const SAYS: &[(&str, &str)] = &[
         "TLSExpired",
         "The certificate of the kubelet of {node} has expired. See its rotation (rotateCertificates) and the clocks.",
     ),
-    ("TLSPinChanged", "The certificate of the kubelet of {node} changed."),
+    ("TLSPinChanged", "The kubelet of {node} shows another key than before. {remedy}"),
     ("TLSOther", "TLS with the kubelet of {node} failed. See its certificate and the files of our --kubelet-… flags."),
     (
         "Unauthorized",
@@ -190,7 +190,10 @@ pub(super) const SAYS: &[(&str, &str)] = &[
     ),
     ("NoAddress", "{node} has no address. Wait until it reports one, or extend --kubelet-preferred-address-types."),
     ("NotScrapedYet", "Not scraped yet. The next round is due."),
-    ("IncompleteSample", "The kubelet of {node} reports no CPU or no memory for the node. See its log."),
+    ("IncompleteSample", "The kubelet of {node} reports {lacks} for the node. See its log."),
+    ("PartialPod", "Its running container {container} is not in the kubelet's answer."),
+    ("SampleNotAdvancing", "The kubelet repeats the sample of {time}."),
+    ("KubeletCertificate", "The kubelet's certificate ends at {time}. See its rotation (rotateCertificates)."),
     ("WaitingForSecondSample", "One sample so far; a rate needs two. {container}"),
     ("CounterReset", "The CPU counter went back. The next sample cures it. {container}"),
     ("ContainerRestarted", "Container {container} restarted and has one sample since."),
@@ -203,6 +206,12 @@ pub(super) const SAYS: &[(&str, &str)] = &[
         "Lines of the kubelet's page are left out. {cause}. See what it says: kubectl get --raw /api/v1/nodes/{node}/proxy/metrics/resource",
     ),
     ("SERVING_CA", "The Secret {secret} cannot be used: {cause}. Apply manifests/base/rbac.yaml, or empty it."),
+    ("SERVING_FILE", "{file} cannot be used: {cause}. The old one stays."),
+    ("SERVING_EXPIRES", "The certificate {file} ends at {time}. Put a new one in its place."),
+    (
+        "AUTHENTICATION_CONFIG",
+        "kube-system/extension-apiserver-authentication cannot be used: {cause}. The old one stays.",
+    ),
     ("SERVING_CERT", "No new serving certificate: {cause}. The old one stays."),
     (
         "APISERVICE_OTHERS",

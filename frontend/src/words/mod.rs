@@ -4,15 +4,23 @@
 mod en;
 #[cfg(test)]
 mod tests;
-mod zh;
+mod texts;
 
 use crate::format;
-use std::cell::Cell;
+use std::cell::OnceCell;
 use wire::chart::Metric;
 use wire::{Kind, Say};
 
+/// Another language than English: what few need is no part of the module.
+struct Translation {
+    /// At the places of [`texts::TEXTS`].
+    texts: Vec<&'static str>,
+    /// Templates by code.
+    says: Vec<(&'static str, &'static str)>,
+}
+
 thread_local! {
-    static CHINESE: Cell<bool> = const { Cell::new(false) };
+    static CHINESE: OnceCell<Translation> = const { OnceCell::new() };
 }
 
 /// A fixed text, given in English. One without a translation does not compile.
@@ -24,13 +32,27 @@ macro_rules! text {
 }
 pub(crate) use text;
 
-/// Chosen once at the start; a change reloads the page.
-pub(crate) fn choose(language: &str) {
-    CHINESE.set(language.starts_with("zh"));
+/// Chosen once at the start, by the starter, which loads the lines of `assets/zh.txt`; a change reloads the page. Without
+/// them it is English.
+pub(crate) fn choose(lines: Option<String>) {
+    if let Some(lines) = lines {
+        // Texts are handed out for as long as the page lives.
+        CHINESE.with(|chinese| drop(chinese.set(Translation::of(lines.leak()))));
+    }
 }
 
 pub(crate) fn chinese() -> bool {
-    CHINESE.get()
+    CHINESE.with(|chinese| chinese.get().is_some())
+}
+
+impl Translation {
+    /// A key, a tab and a text a line.
+    fn of(lines: &'static str) -> Self {
+        let says: Vec<_> = lines.lines().filter_map(|line| line.split_once('\t')).collect();
+        let of =
+            |english: &&'static str| says.iter().find(|(key, _)| key == english).map_or(*english, |(_, text)| *text);
+        Self { texts: texts::TEXTS.iter().map(of).collect(), says }
+    }
 }
 
 /// The name of the language that is not spoken now, in that language.
@@ -43,8 +65,8 @@ pub(crate) fn other_language() -> &'static str {
 pub(crate) const fn place(english: &str) -> usize {
     let wanted = english.as_bytes();
     let mut at = 0;
-    while at < zh::TEXTS.len() {
-        let known = zh::TEXTS[at].0.as_bytes();
+    while at < texts::TEXTS.len() {
+        let known = texts::TEXTS[at].as_bytes();
         let mut same = 0;
         while same < known.len() && same < wanted.len() && known[same] == wanted[same] {
             same += 1;
@@ -54,12 +76,13 @@ pub(crate) const fn place(english: &str) -> usize {
         }
         at += 1;
     }
-    panic!("this text has no translation in words/zh.rs")
+    panic!("this text is not in words/texts.rs")
 }
 
 /// The text at a place that [`place`] found.
 pub(crate) fn at(place: usize) -> &'static str {
-    zh::TEXTS.get(place).map_or("", |(english, chinese)| if self::chinese() { chinese } else { english })
+    let chinese = CHINESE.with(|chinese| chinese.get().and_then(|chinese| chinese.texts.get(place).copied()));
+    chinese.or_else(|| texts::TEXTS.get(place).copied()).unwrap_or_default()
 }
 
 /// A text with its gaps filled: `{n} s ago`.
@@ -129,8 +152,8 @@ pub(crate) fn say(say: &Say) -> String {
 }
 
 fn template(code: &str) -> Option<&'static str> {
-    let table = if chinese() { zh::SAYS } else { en::SAYS };
-    table.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
+    let of = |table: &[(&str, &'static str)]| table.iter().find(|(known, _)| *known == code).map(|(_, text)| *text);
+    CHINESE.with(|chinese| chinese.get().map_or_else(|| of(en::SAYS), |chinese| of(&chinese.says)))
 }
 
 /// A parameter as a person reads it: bytes with a unit, a reason that is a code in words.

@@ -33,19 +33,37 @@ fn gaps(template: &str) -> BTreeSet<&str> {
     template.split('{').skip(1).filter_map(|part| part.split('}').next()).collect()
 }
 
+/// What the starter loads for who reads Chinese.
+const CHINESE: &str = include_str!("../../../assets/zh.txt");
+
 #[test]
 fn both_languages_say_the_same() {
+    let lines: Vec<(&str, &str)> = CHINESE.lines().map(|line| line.split_once('\t').unwrap()).collect();
     for (code, english) in en::SAYS {
-        let chinese: Vec<&str> = zh::SAYS.iter().filter(|(known, _)| known == code).map(|(_, text)| *text).collect();
+        let chinese: Vec<&str> = lines.iter().filter(|(known, _)| known == code).map(|(_, text)| *text).collect();
         let [chinese] = chinese.as_slice() else { panic!("{code} has {} Chinese sentences", chinese.len()) };
         assert_eq!(gaps(english), gaps(chinese), "{code}");
         assert_eq!(en::SAYS.iter().filter(|(known, _)| known == code).count(), 1, "{code} stands twice");
     }
-    assert_eq!(en::SAYS.len(), zh::SAYS.len(), "a Chinese sentence has no English one");
-    for (english, chinese) in zh::TEXTS {
+    for english in texts::TEXTS {
+        let chinese: Vec<&str> = lines.iter().filter(|(known, _)| known == english).map(|(_, text)| *text).collect();
+        let [chinese] = chinese.as_slice() else { panic!("{english} has {} translations", chinese.len()) };
         assert_eq!(gaps(english), gaps(chinese), "{english}");
-        assert_eq!(zh::TEXTS.iter().filter(|(known, _)| known == english).count(), 1, "{english} stands twice");
     }
+    assert_eq!(en::SAYS.len() + texts::TEXTS.len(), lines.len(), "a Chinese line has no English one");
+}
+
+#[test]
+fn what_was_loaded_is_spoken() {
+    std::thread::spawn(|| {
+        assert_eq!(text!("Coverage"), "Coverage");
+        choose(Some(CHINESE.to_owned()));
+        assert!(chinese());
+        assert_eq!(text!("Coverage"), "采集覆盖");
+        assert_eq!(say(&Say::new("LOGIN_EMPTY")), "请先粘贴令牌。");
+    })
+    .join()
+    .unwrap();
 }
 
 /// The sources that draw something, each with its name.
@@ -61,7 +79,7 @@ fn sources() -> Vec<(String, String)> {
 fn every_text_is_used() {
     let all: String =
         sources().into_iter().filter(|(name, _)| !name.ends_with("zh.rs")).map(|(_, text)| text).collect();
-    for (english, _) in zh::TEXTS {
+    for english in texts::TEXTS {
         let quoted = format!("(\"{english}\")");
         assert!(all.contains(&quoted), "{english} is never shown");
     }
