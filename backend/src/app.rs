@@ -1,6 +1,6 @@
 //! The wiring: the only file that knows every part and the plane it runs on.
 
-use crate::config::{LoggingFormat, Serve};
+use crate::config::{LoggingFormat, ScrapeCadvisor, Serve};
 use crate::http::origin::OriginConfig;
 use crate::http::{assets, cert, router, tls};
 use crate::notices::Notices;
@@ -113,6 +113,9 @@ pub fn run_with(flags: &Serve, stop: impl Future<Output = ()>, mut extra: Extra)
     let protocols = settings::protocols(flags)?;
     for warning in &protocols.warnings {
         warn!("{warning}");
+    }
+    if flags.scrape_cadvisor == ScrapeCadvisor::Always {
+        warn!("--scrape-cadvisor=always has no effect: nothing is made of /metrics/cadvisor yet");
     }
     let account =
         planes.state.block_on(account::read("--kubeconfig", flags.kubeconfig.as_deref(), flags.insecure_api_server))?;

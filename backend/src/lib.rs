@@ -17,6 +17,7 @@ pub mod live;
 pub mod manifests;
 pub mod metrics_api;
 pub mod notices;
+pub mod now;
 pub mod people;
 pub mod planes;
 pub mod printers;

@@ -1,9 +1,10 @@
 //! What is wrong with our own installation, as data: told where administrators look, and in the log once.
 
+use crate::now::unix_millis;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+
 use tokio::sync::watch;
 use tracing::{info, warn};
 use wire::{Millis, Say};
@@ -87,9 +88,4 @@ impl Notices {
 fn object(say: &Say) -> String {
     let named = ["apiservice", "file"].map(|name| say.arg(name));
     named.into_iter().find(|name| !name.is_empty()).unwrap_or_default().to_owned()
-}
-
-fn unix_millis() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }

@@ -13,10 +13,12 @@ INSTA_UPDATE=no cargo test -q -p bundle --test first_load -- --nocapture | sed -
 step "bench bytes a pod"
 cargo test -q -p backend --test pod_memory -- --nocapture | grep '^bench:'
 step "bench the whole process, as it is shipped (some minutes)"
-cargo build -q --release -p backend --bin taffrail
+cargo build -q --release -p backend --bin taffrail --example hostile
 cargo build -q --release -p sim --example scale
 bytes=$(stat -c %s "$CARGO_TARGET_DIR/release/taffrail")
 echo "bench: binary, stripped: $bytes bytes (budget 30000000)"
 bash playwright/bench/scale.sh "$CARGO_TARGET_DIR/release/examples/scale" "$CARGO_TARGET_DIR/release/taffrail"
+step "bench isolation (five minutes)"
+(cd playwright && node bench/isolation.js "$CARGO_TARGET_DIR/release/examples/scale" "$CARGO_TARGET_DIR/release/taffrail" "$CARGO_TARGET_DIR/release/examples/hostile")
 step "bench the browser"
 (cd playwright && CHROME=$(chrome) node bench/browser.js "$CARGO_TARGET_DIR/release/examples/scale" "$CARGO_TARGET_DIR/release/taffrail")

@@ -9,6 +9,7 @@ use super::cache::{Cache, Sync};
 use super::decode::{Change, Decode, Decoder, Unreadable};
 use super::lines::{BodyError, Lines, whole};
 use super::watches::Counters;
+use crate::now::jitter;
 use crate::telemetry;
 use futures::FutureExt as _;
 use http::header::{ACCEPT, ACCEPT_ENCODING, RETRY_AFTER};
@@ -380,9 +381,4 @@ fn encoded(text: &str) -> String {
         }
     }
     out
-}
-
-/// From 0 to 1. Without a source of randomness the middle will do: it only spreads load.
-fn jitter() -> f64 {
-    getrandom::u32().map_or(0.5, |word| f64::from(word) / f64::from(u32::MAX))
 }

@@ -11,7 +11,7 @@ pub use check::ConfigError;
 pub use delegated::Delegated;
 pub use serving::Serving;
 pub use spelling::{Spelled, spelled};
-pub use values::{KubeletTlsVerify, LoggingFormat, ReadyWhen};
+pub use values::{KubeletTlsVerify, LoggingFormat, ReadyWhen, ScrapeCadvisor};
 
 use clap::{Args, Parser, Subcommand};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -108,9 +108,12 @@ pub struct Serve {
     /// Do not verify kubelets' certificates
     #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true", require_equals = true)]
     pub kubelet_insecure_tls: bool,
-    /// What a kubelet's certificate must name: the dialled address, or else the node itself
+    /// How a kubelet's certificate is known: by the dialled address, or else the node's own name, or its first key
     #[arg(long, value_enum, default_value = "address-or-node")]
     pub kubelet_tls_verify: KubeletTlsVerify,
+    /// When to read /metrics/cadvisor for charts; no chart needs it yet
+    #[arg(long, value_enum, default_value = "auto")]
+    pub scrape_cadvisor: ScrapeCadvisor,
     /// CA of the kubelets' certificates, instead of the cluster's
     #[arg(long)]
     pub kubelet_certificate_authority: Option<PathBuf>,

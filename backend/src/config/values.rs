@@ -22,6 +22,15 @@ pub enum KubeletTlsVerify {
     Pin,
 }
 
+/// When `/metrics/cadvisor` is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ScrapeCadvisor {
+    /// While something needs it.
+    Auto,
+    Always,
+    Never,
+}
+
 /// When `/readyz` holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ReadyWhen {

@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::material::{Material, files, unreadable};
 use super::meters::Meters;
 use super::verify::Key;
+use crate::now::unix_millis;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HOST};
@@ -21,7 +22,7 @@ use rustls::ClientConfig;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use wire::Millis;
 
@@ -220,9 +221,4 @@ pub(super) fn broken(error: &hyper::Error, begun: bool) -> Failure {
 
 pub(super) fn authority(address: &str, port: u16) -> String {
     if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
-}
-
-fn unix_millis() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }

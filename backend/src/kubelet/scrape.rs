@@ -15,18 +15,19 @@ use super::{Names, parse};
 use crate::cluster::Objects;
 use crate::cluster::kinds::Node;
 use crate::history::Pages;
+use crate::now::unix_millis;
 use crate::telemetry;
 use futures::FutureExt as _;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
-use tracing::{debug, info, warn};
-use wire::{Millis, Say};
+use tracing::{debug, warn};
+use wire::Millis;
 
 /// Requests in flight; more would only queue in the kernel.
 const IN_FLIGHT: usize = 1024;
@@ -285,7 +286,7 @@ impl Scraper {
         let result = ended.and_then(|answer| {
             let names = self.names.entry(Arc::clone(&node)).or_default();
             let parsed = parse::page(&answer.body, &node, answer.sent, scheduled, names);
-            self.note(&node, &parsed.problems);
+            self.coverage.lines(&node, &parsed.problems);
             parse_errors = parsed.problems.len();
             (wire, expires) = (answer.wire, answer.expires);
             let failed = |failure: Failure| {
@@ -310,7 +311,7 @@ impl Scraper {
             Ok(page) => {
                 if scheduled {
                     self.latest.apply(&page, began.into_std(), &self.objects.pods);
-                    self.cover_good(
+                    self.coverage.good(
                         &node,
                         NodeCoverage {
                             good: Some(asked),
@@ -326,7 +327,8 @@ impl Scraper {
             Err(failed) if scheduled => {
                 let problem = failed.failure.say(&node, &failed.address);
                 self.latest.fail(&node, problem.clone(), std::time::Instant::now());
-                self.cover_bad(&node, problem, asked);
+                let ready = self.objects.nodes.get("", &node).is_some_and(|node| node.is_ready());
+                self.coverage.bad(&node, problem, asked, ready);
             }
             Err(failed) => debug!(%node, error = %failed.failure, "no page for the charts"),
         }
@@ -345,58 +347,6 @@ impl Scraper {
             // History is off.
             Err(TrySendError::Closed(_)) => {}
         }
-    }
-
-    fn cover_good(&self, node: &str, coverage: NodeCoverage) {
-        if self.coverage.get(node).is_some_and(|before| before.problem.is_some()) {
-            info!(node, "kubelet answers again");
-        }
-        self.coverage.update(node, |known| {
-            let (malformed, left_out) = (known.malformed, known.left_out.take());
-            *known = NodeCoverage { malformed, left_out, ..coverage };
-        });
-    }
-
-    /// Counts the lines that a page is short of.
-    fn note(&self, node: &str, problems: &[parse::Problem]) {
-        let known = self.coverage.get(node).unwrap_or_default();
-        let left_out = problems.first().map(|first| left_out(node, first, problems.len()));
-        if left_out == known.left_out && problems.is_empty() {
-            return;
-        }
-        match (&known.left_out, &left_out) {
-            (None, Some(say)) => {
-                let (cause, remedy) = (say.arg("cause"), say.arg("remedy"));
-                warn!(node, cause, remedy, "lines of the kubelet's page are left out");
-            }
-            (Some(_), None) => info!(node, "the kubelet's page is whole again"),
-            _ => {}
-        }
-        self.coverage.update(node, |known| {
-            known.malformed = known.malformed.saturating_add(problems.len() as u64);
-            known.left_out = left_out;
-        });
-    }
-
-    fn cover_bad(&self, node: &str, problem: Say, asked: Millis) {
-        let before = self.coverage.get(node).unwrap_or_default();
-        if before.problem.as_ref().is_none_or(|before| before.code != problem.code) {
-            let ready = self.objects.nodes.get("", node).is_some_and(|node| node.is_ready());
-            let (reason, address, cause) = (&problem.code, problem.arg("address"), problem.arg("cause"));
-            // That a node which is down does not answer is no news.
-            if ready {
-                warn!(node, reason, address, cause, remedy = problem.arg("remedy"), "no page from the kubelet");
-            } else {
-                debug!(node, reason, address, cause, "no page from the kubelet of a node that is not ready");
-            }
-        }
-        let coverage = NodeCoverage {
-            failures: before.failures.saturating_add(1),
-            problem: Some(problem),
-            since: before.since.or(Some(asked)),
-            ..before
-        };
-        self.coverage.set(node, coverage);
     }
 }
 
@@ -434,24 +384,8 @@ fn phase(node: &str, spread: Duration) -> Duration {
     Duration::from_millis(hasher.finish() % millis)
 }
 
-/// For people: node, cause and remedy of lines that are left out.
-fn left_out(node: &str, first: &parse::Problem, lines: usize) -> Say {
-    let parse::Problem { line, what } = first;
-    let cause = match lines {
-        1 => format!("line {line}: {what}"),
-        _ => format!("{lines} lines, the first of them line {line}: {what}"),
-    };
-    let remedy = format!("see what the kubelet says: kubectl get --raw /api/v1/nodes/{node}/proxy/metrics/resource");
-    Say::new("MalformedLines").with("node", node).with("cause", cause).with("remedy", remedy)
-}
-
 fn millis(took: Duration) -> u32 {
     u32::try_from(took.as_millis()).unwrap_or(u32::MAX)
-}
-
-fn unix_millis() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }
 
 #[cfg(test)]

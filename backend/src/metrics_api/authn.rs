@@ -10,6 +10,7 @@ use super::sources::Sources;
 use super::status::Status;
 use super::trust::Trust;
 use crate::http::tls::Peer;
+use crate::now::jitter;
 use futures::FutureExt;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -236,11 +237,6 @@ where
         Ok(answer) => answer.map_err(|error| error.to_string().into()),
         Err(_) => Err("the API server did not answer in time".into()),
     }
-}
-
-/// From 0 to 1. Without a source of randomness the middle will do: it only spreads load.
-fn jitter() -> f64 {
-    getrandom::u32().map_or(0.5, |word| f64::from(word) / f64::from(u32::MAX))
 }
 
 fn is_transient(error: &kube::Error) -> bool {

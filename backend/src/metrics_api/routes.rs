@@ -12,6 +12,7 @@ use crate::encoding::{Choice, Columns, Include, Indent, Item, Kind, List, Media,
 use crate::exposition::{self, Page};
 use crate::kubelet::Missing;
 use crate::kubelet::selector::LabelSelector;
+use crate::now::unix_millis;
 use crate::telemetry;
 use axum::body::Body;
 use axum::response::Response;
@@ -19,9 +20,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT,
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+
 use tokio::sync::OwnedSemaphorePermit;
-use wire::Millis;
 
 /// Of a warning's text, by section 6.
 const WARNING_CHARS: usize = 256;
@@ -402,9 +402,4 @@ fn warning_value(text: &str) -> Option<HeaderValue> {
         quoted.push(c);
     }
     HeaderValue::from_str(&format!("299 - \"{quoted}\"")).ok()
-}
-
-fn unix_millis() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }
