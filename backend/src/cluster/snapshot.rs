@@ -4,6 +4,9 @@
 //! as long as the block is the same one: at 150,000 pods a change leaves all but one of 2,000 blocks as they are.
 
 use super::kinds::Kind;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use std::hash::BuildHasher as _;
 use std::slice;
 use std::sync::Arc;
 
@@ -27,11 +30,14 @@ struct Inner<K> {
     len: usize,
 }
 
-/// The objects of now: a sorted map by namespace and name.
+/// The objects of now: a sorted map by namespace and name. Most look one object up, so there is a way to each that does not
+/// compare names half alike on the way: a pointer an object.
 #[derive(Debug)]
 pub(super) struct Blocks<K> {
     blocks: Vec<Block<K>>,
     len: usize,
+    index: HashTable<Arc<K>>,
+    hasher: RandomState,
 }
 
 /// By what objects are sorted.
@@ -131,7 +137,7 @@ impl<K: Kind> Snapshot<K> {
 
 impl<K> Default for Blocks<K> {
     fn default() -> Self {
-        Self { blocks: Vec::new(), len: 0 }
+        Self { blocks: Vec::new(), len: 0, index: HashTable::new(), hasher: RandomState::default() }
     }
 }
 
@@ -153,15 +159,26 @@ impl<K: Kind> Blocks<K> {
         objects.dedup_by(|later, first| key(&**later) == key(&**first));
         // Blocks begin three quarters full: room for some more each, without much that is unused.
         let blocks = objects.chunks(BLOCK * 3 / 4).map(|part| Arc::new(part.to_vec())).collect();
-        Self { blocks, len: objects.len() }
+        let (mut index, hasher) = (HashTable::with_capacity(objects.len()), RandomState::default());
+        let hash = |object: &Arc<K>| hasher.hash_one(key(&**object));
+        for object in &objects {
+            index.insert_unique(hash(object), Arc::clone(object), hash);
+        }
+        Self { blocks, len: objects.len(), index, hasher }
     }
 
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<&Arc<K>> {
-        find(&self.blocks, (namespace, name))
+        let named = (namespace, name);
+        self.index.find(self.hasher.hash_one(named), |known| key(&**known) == named)
     }
 
     /// Puts an object in, or in the place of the one of its name.
     pub(super) fn put(&mut self, object: Arc<K>) {
+        let hash = |object: &Arc<K>| self.hasher.hash_one(key(&**object));
+        match self.index.find_mut(hash(&object), |known| key(&**known) == key(&*object)) {
+            Some(known) => *known = Arc::clone(&object),
+            None => drop(self.index.insert_unique(hash(&object), Arc::clone(&object), hash)),
+        }
         let place = place(&self.blocks, key(&*object)).min(self.blocks.len().saturating_sub(1));
         let Some(block) = self.blocks.get_mut(place) else {
             self.len = 1;
@@ -187,6 +204,10 @@ impl<K: Kind> Blocks<K> {
 
     /// Whether there was one.
     pub(super) fn remove(&mut self, namespace: &str, name: &str) -> bool {
+        let named = (namespace, name);
+        if let Ok(known) = self.index.find_entry(self.hasher.hash_one(named), |known| key(&**known) == named) {
+            known.remove();
+        }
         let place = place(&self.blocks, (namespace, name));
         let Some(block) = self.blocks.get_mut(place) else { return false };
         let Ok(at) = block.binary_search_by(|known| key(&**known).cmp(&(namespace, name))) else { return false };
@@ -271,6 +292,11 @@ mod snapshot_tests {
                     model.insert(named(&object), Arc::clone(&object));
                     blocks.put(object);
                 }
+            }
+            for number in 0..400 {
+                let object = object(number, 0);
+                let (namespace, name) = key(&*object);
+                prop_assert_eq!(blocks.get(namespace, name), model.get(&named(&object)));
             }
             for (snapshot, model) in [(blocks.snapshot(), &model), (began, &before)] {
                 prop_assert!(snapshot.iter().eq(model.values()));

@@ -14,6 +14,7 @@ use super::page::NodePage;
 use super::store::Store;
 use crate::cluster::Cache;
 use crate::cluster::kinds::Pod;
+use hashbrown::HashMap;
 use parking_lot::RwLock;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -74,7 +75,7 @@ pub struct Latest {
 impl std::fmt::Debug for Latest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let store = self.shared.read();
-        write!(f, "Latest({} nodes, {} namespaces)", store.nodes.len(), store.pods.len())
+        write!(f, "Latest({} nodes, {} pods)", store.nodes.len(), store.pods.len())
     }
 }
 
@@ -90,7 +91,7 @@ impl Latest {
             next: None,
             was_ready: false,
             nodes: BTreeMap::new(),
-            pods: BTreeMap::new(),
+            pods: HashMap::default(),
         };
         Self { shared: Arc::new(RwLock::new(store)) }
     }
@@ -110,7 +111,9 @@ impl Latest {
     /// A round begins, and the next one will at `next`: nodes that are no longer selected lose their points.
     pub fn begin_round(&self, now: Instant, next: Instant, selected: &HashSet<Arc<str>>) {
         // A moment at which there is something to serve is not forgotten, asked for or not.
-        let _ = self.is_ready();
+        if !self.shared.read().was_ready {
+            let _ = self.is_ready();
+        }
         let mut store = self.shared.write();
         (store.round, store.next) = (Some(now), Some(next));
         store.retain(|node| selected.contains(node));
@@ -130,11 +133,17 @@ impl Latest {
     /// are reported are too young to have a second sample.
     #[must_use = "once it was true it is remembered"]
     pub fn is_ready(&self) -> bool {
+        {
+            let (store, now) = (self.shared.read(), Instant::now());
+            let served = |name: &Arc<str>| store.node(name, now).is_ok();
+            if store.was_ready || !store.nodes.keys().any(served) {
+                return store.was_ready && store.nodes.keys().any(served);
+            }
+        }
         let tally = self.tally();
         let only_young = tally.pods > 0 && tally.pods_young == tally.pods;
-        let mut store = self.shared.write();
-        let ready = tally.nodes_served > 0 && (tally.any_container || store.was_ready || only_young);
-        store.was_ready |= ready;
+        let ready = tally.nodes_served > 0 && (tally.any_container || only_young);
+        self.shared.write().was_ready |= ready;
         ready
     }
 
@@ -194,7 +203,7 @@ impl Latest {
             tally.nodes_served += u32::from(store.node(name, now).is_ok());
             tally.node_points += u32::from(store.has_points(name));
         }
-        for state in store.pods.values().flat_map(BTreeMap::values).filter(|state| state.is_reported()) {
+        for state in store.pods.values().filter(|state| state.is_reported()) {
             tally.pods += 1;
             if state.life.withdrawn {
                 continue;

@@ -5,7 +5,9 @@ use super::points::{LIFE, Life, PodState, millis, nanos, served};
 use crate::cluster::kinds::Pod;
 use crate::kubelet::page::{NodePage, NodePoint, PodPoints};
 use crate::kubelet::rate::{Pair, Point, WentBack};
-use std::collections::{BTreeMap, HashSet};
+use foldhash::fast::RandomState;
+use hashbrown::{Equivalent, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wire::Say;
@@ -23,8 +25,20 @@ pub(super) struct Store {
     /// There was something to serve once.
     pub(super) was_ready: bool,
     pub(super) nodes: BTreeMap<Arc<str>, NodeState>,
-    /// Namespace, name.
-    pub(super) pods: BTreeMap<Arc<str>, BTreeMap<Arc<str>, PodState>>,
+    pub(super) pods: HashMap<Named, PodState, RandomState>,
+}
+
+/// Namespace and name of a pod.
+pub(super) type Named = (Arc<str>, Arc<str>);
+
+/// The same, borrowed.
+#[derive(Hash)]
+struct By<'a>(&'a str, &'a str);
+
+impl Equivalent<Named> for By<'_> {
+    fn equivalent(&self, (namespace, name): &Named) -> bool {
+        *self.0 == **namespace && *self.1 == **name
+    }
 }
 
 #[derive(Default)]
@@ -39,7 +53,7 @@ pub(super) struct NodeState {
     /// What the last good page lacked for a point of the node itself.
     lacks: &'static str,
     /// Pods whose points came from this node.
-    pub(super) owned: HashSet<(Arc<str>, Arc<str>)>,
+    pub(super) owned: HashSet<Named, RandomState>,
 }
 
 // === impl NodeState ===
@@ -73,7 +87,7 @@ impl Store {
             }
         }
         let mut owned = std::mem::take(&mut node.owned);
-        let mut fresh = HashSet::with_capacity(page.pods.len());
+        let mut fresh = HashSet::with_capacity_and_hasher(page.pods.len(), RandomState::default());
         for (points, live) in page.pods.iter().zip(live) {
             let key = (Arc::clone(&points.namespace), Arc::clone(&points.name));
             if let Some(before) = self.pod_page(page, points, live.as_deref(), (began, unbroken)) {
@@ -105,7 +119,7 @@ impl Store {
         (began, unbroken): (Instant, bool),
     ) -> Option<Option<Arc<str>>> {
         let (resolution, drop_after) = (self.resolution, self.drop_after);
-        let known = self.pods.get(&points.namespace).and_then(|pods| pods.get(&points.name));
+        let known = self.pods.get(&By(&points.namespace, &points.name));
         let mut before = None;
         if let Some(known) = known.filter(|known| known.node != page.node) {
             before = Some(Arc::clone(&known.node));
@@ -115,8 +129,8 @@ impl Store {
             None if before.is_some() && known.is_some_and(|known| !known.life.withdrawn) => return None,
             Some(_) | None => {}
         }
-        let pods = self.pods.entry(Arc::clone(&points.namespace)).or_default();
-        let state = pods.entry(Arc::clone(&points.name)).or_insert_with(|| PodState::new(&page.node));
+        let key = (Arc::clone(&points.namespace), Arc::clone(&points.name));
+        let state = self.pods.entry(key).or_insert_with(|| PodState::new(&page.node));
         if before.is_some() {
             *state = PodState::new(&page.node);
         }
@@ -134,17 +148,13 @@ impl Store {
     /// The page of the pod's node does not mention it. Whether its points stay as a base.
     fn withdraw_pod(&mut self, key: &(Arc<str>, Arc<str>), now: Instant) -> bool {
         let drop_after = self.drop_after;
-        let Some(pods) = self.pods.get_mut(&key.0) else { return false };
-        let Some(state) = pods.get_mut(&key.1) else { return false };
+        let Some(state) = self.pods.get_mut(key) else { return false };
         state.unusable = None;
         state.reported = 0;
         state.life.withdraw();
         let lives = state.life.lives(now, drop_after, false);
         if !lives {
-            pods.remove(&key.1);
-            if pods.is_empty() {
-                self.pods.remove(&key.0);
-            }
+            self.pods.remove(key);
         }
         lives
     }
@@ -167,8 +177,7 @@ impl Store {
         }
         let mut owned = std::mem::take(&mut node.owned);
         owned.retain(|key| {
-            let withdrawn =
-                self.pods.get(&key.0).and_then(|pods| pods.get(&key.1)).is_some_and(|state| state.life.withdrawn);
+            let withdrawn = self.pods.get(key).is_some_and(|state| state.life.withdrawn);
             !withdrawn || self.withdraw_pod(key, now)
         });
         if let Some(node) = self.nodes.get_mut(name) {
@@ -202,15 +211,15 @@ impl Store {
         self.forget_pods(name, owned);
     }
 
-    pub(super) fn forget_pods(&mut self, node: &Arc<str>, owned: HashSet<(Arc<str>, Arc<str>)>) {
-        for (namespace, name) in owned {
-            let Some(pods) = self.pods.get_mut(&namespace) else { continue };
-            if pods.get(&name).is_some_and(|state| state.node == *node) {
-                pods.remove(&name);
+    pub(super) fn forget_pods(&mut self, node: &Arc<str>, owned: HashSet<Named, RandomState>) {
+        for key in owned {
+            if self.pods.get(&key).is_some_and(|state| state.node == *node) {
+                self.pods.remove(&key);
             }
-            if pods.is_empty() {
-                self.pods.remove(&namespace);
-            }
+        }
+        // A cluster that shrank keeps no room for what it was.
+        if self.pods.capacity() > 4 * self.pods.len().max(1024) {
+            self.pods.shrink_to_fit();
         }
     }
 
@@ -237,7 +246,7 @@ impl Store {
 
     /// When the scrape began that gave the pod's last usable sample.
     pub(super) fn usable(&self, pod: &Pod) -> Option<Instant> {
-        let state = self.pods.get(&pod.meta.namespace).and_then(|pods| pods.get(&pod.meta.name))?;
+        let state = self.pods.get(&By(&pod.meta.namespace, &pod.meta.name))?;
         state.life.usable().filter(|_| state.is_of(pod))
     }
 
@@ -246,7 +255,7 @@ impl Store {
     }
 
     pub(super) fn pod(&self, pod: &Pod, now: Instant) -> Result<ServedPod, Missing> {
-        let state = self.pods.get(&pod.meta.namespace).and_then(|pods| pods.get(&pod.meta.name));
+        let state = self.pods.get(&By(&pod.meta.namespace, &pod.meta.name));
         let Some(state) = state.filter(|state| state.is_of(pod) && !state.hidden()) else {
             return Err(self.pod_missing(pod, state.filter(|state| state.is_of(pod))));
         };
@@ -262,7 +271,7 @@ impl Store {
 
     /// What is to be known of a served pod.
     pub(super) fn of_pod(&self, pod: &Pod, now: Instant) -> Option<Reservation> {
-        let state = self.pods.get(&pod.meta.namespace).and_then(|pods| pods.get(&pod.meta.name))?;
+        let state = self.pods.get(&By(&pod.meta.namespace, &pod.meta.name))?;
         let node = self.nodes.get(&state.node);
         node.and_then(|node| self.held(node, now))
             .or_else(|| state.lacking(pod).map(Reservation::PartialPod))
