@@ -15,7 +15,8 @@ const [browsers, seconds, secure, plain] = [50, 60, 19443, 19082];
 const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
 const dir = mkdtempSync(join(tmpdir(), 'taffrail-isolation-'));
 const file = join(dir, 'kubeconfig');
-const sim = spawn(simulator, ['5000', '30', file], { stdio: ['pipe', 'ignore', 'inherit'] });
+// Who is elsewhere in a real cluster comes last here: the API server with its kubelets, and below the browsers.
+const sim = spawn('nice', ['-n', '15', simulator, '5000', '30', file], { stdio: ['pipe', 'ignore', 'inherit'] });
 while (!existsSync(file)) await pause(200);
 const [, token] = readFileSync(`${file}.admin`, 'utf8').match(/token: (\S+)/);
 const product = await taffrail(['serve', `--kubeconfig=${file}`, '--bind-address=127.0.0.1', `--secure-port=${secure}`, '--ui-port=0', `--ui-http-port=${plain}`, '--kubelet-preferred-address-types=InternalIP', '--kubelet-use-node-status-port'], /serving/);
@@ -71,7 +72,6 @@ try {
   const alone = await measure(path);
   const pairs = [];
   for (let n = 0; n < browsers; n += 1) pairs.push(...(await session()));
-  // The clients of a real cluster have cores of their own; here they come last.
   const clients = spawn('nice', ['-n', '19', hostile, `127.0.0.1:${plain}`, ...pairs], { stdio: ['pipe', 'ignore', 'ignore'] });
   sim.stdin.write('200\n');
   const relists = setInterval(() => sim.stdin.write('relist\n'), 10_000);
