@@ -192,11 +192,11 @@ mod tests {
     #[test]
     fn a_task_begins_anew_after_a_panic_and_all_end_in_peace() {
         let planes = Planes::start().unwrap();
-        let (begun, mut begins) = mpsc::unbounded_channel();
+        let (begun, mut begins) = mpsc::channel(2);
         planes.people.supervise("test_panics", move |stop| {
             let begun = begun.clone();
             async move {
-                begun.send(()).unwrap();
+                begun.send(()).await.unwrap();
                 let first = begun.is_closed();
                 assert!(first || telemetry::panics("test_panics") > 0, "on purpose, the first time");
                 stopped(stop).await;

@@ -84,7 +84,7 @@ pub(crate) fn metrics_api(flags: &Serve) -> anyhow::Result<metrics_api::Config> 
 pub(crate) fn aggregation(flags: &Serve, account: &Account) -> aggregation::Config {
     let own = account.config.default_namespace.clone();
     let service = (flags.service_namespace.clone().unwrap_or(own), flags.service_name.clone());
-    let names = aggregation::names(&service, flags.bind_address, &account.config.cluster_url);
+    let names = aggregation::names(&service, flags.bind_address, &flags.pod_ips, &account.config.cluster_url);
     let (secret, manage) = (flags.serving_ca_secret.clone(), flags.manage_apiservices);
     aggregation::Config { secret, service, manage, names }
 }

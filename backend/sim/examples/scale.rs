@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(file, cluster.kubeconfig(Who::Taffrail))?;
     let rate = Arc::new(AtomicUsize::new(0));
     let (asked, mut places) = (Arc::clone(&rate), 0);
-    let (relist, mut relists) = tokio::sync::mpsc::unbounded_channel();
+    let (relist, mut relists) = tokio::sync::mpsc::channel(8);
     let expire = async {
         while relists.recv().await.is_some() {
             cluster.set_api_fault(Some(ApiFault::WatchExpired));
@@ -60,7 +60,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             let line = line?;
             if line.trim() == "relist" {
                 // Who does not listen any more is ending.
-                let _ = relist.send(());
+                let _ = relist.blocking_send(());
                 continue;
             }
             match line.trim().parse() {

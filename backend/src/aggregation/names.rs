@@ -6,7 +6,7 @@ use tracing::debug;
 
 /// The Service's names, loopback's, the cluster's domain, and the addresses others reach us at.
 #[must_use]
-pub fn names((namespace, service): &(String, String), bound: IpAddr, api_server: &Uri) -> Vec<String> {
+pub fn names((namespace, service): &(String, String), bound: IpAddr, told: &[String], api_server: &Uri) -> Vec<String> {
     let domain = domain(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
     let mut names = vec![
         service.clone(),
@@ -18,19 +18,14 @@ pub fn names((namespace, service): &(String, String), bound: IpAddr, api_server:
         "::1".to_owned(),
     ];
     let own = if bound.is_unspecified() { outward(api_server) } else { Some(bound) };
-    // A pod of two families knows its other address by what the manifests put into the environment.
-    let told = std::env::var("POD_IPS").unwrap_or_default();
-    for own in own.into_iter().chain(addresses(&told)).map(|own| own.to_string()) {
+    // A pod of two families knows its other address by what it is told.
+    let told = told.iter().filter_map(|one| one.trim().parse::<IpAddr>().ok());
+    for own in own.into_iter().chain(told).map(|own| own.to_string()) {
         if !names.contains(&own) {
             names.push(own);
         }
     }
     names
-}
-
-/// A list as the downward API writes `status.podIPs`.
-fn addresses(list: &str) -> impl Iterator<Item = IpAddr> {
-    list.split(',').filter_map(|one| one.trim().parse().ok())
 }
 
 /// The cluster's domain, as a pod's resolver has it.
@@ -69,12 +64,11 @@ mod tests {
     fn names_hold_the_services_and_our_address() {
         let api_server = Uri::from_static("https://127.0.0.1:6443");
         let of = ("monitoring".to_owned(), "taffrail".to_owned());
-        let names = names(&of, "198.51.100.7".parse().unwrap(), &api_server);
-        for name in ["taffrail.monitoring.svc", "localhost", "::1", "198.51.100.7"] {
+        let told = ["198.51.100.7", " fd00::7", ""].map(str::to_owned);
+        let names = names(&of, "198.51.100.7".parse().unwrap(), &told, &api_server);
+        for name in ["taffrail.monitoring.svc", "localhost", "::1", "198.51.100.7", "fd00::7"] {
             assert!(names.iter().any(|known| known == name), "{name} is not in {names:?}");
         }
-        let both: Vec<IpAddr> = addresses("10.1.2.3, fd00::7,").collect();
-        assert_eq!(both, ["10.1.2.3".parse::<IpAddr>().unwrap(), "fd00::7".parse().unwrap()]);
         assert_eq!(outward(&api_server), Some("127.0.0.1".parse().unwrap()));
     }
 }

@@ -72,6 +72,9 @@ pub struct Serve {
     /// Its namespace; without it our own
     #[arg(long)]
     pub service_namespace: Option<String>,
+    /// Our pod's addresses, for the certificate we issue for ourselves; the manifests set the variable
+    #[arg(long, env = "POD_IPS", value_delimiter = ',')]
+    pub pod_ips: Vec<String>,
     /// Prefix an Ingress does not strip
     #[arg(long, default_value = "")]
     pub base_path: String,

@@ -87,7 +87,6 @@ fn spec(user: &User, asks: &Asks) -> SubjectAccessReviewSpec {
                 name: resource.name.clone(),
                 field_selector: fields(&asks.fields),
                 label_selector: labels(&asks.labels),
-                ..ResourceAttributes::default()
             });
         }
         None => {

@@ -2,13 +2,14 @@
 //!
 //! Written with few shapes of markup: each one costs bytes in every first load.
 
-use crate::link;
 use crate::nav::Nav;
 use crate::parts::item::item;
 use crate::parts::mark::class;
 use crate::parts::standing::{Note, Standing};
 use crate::words::{self, text};
+use crate::{format, link};
 use leptos::prelude::*;
+use wire::chart::Metric;
 use wire::coverage::{Coverage, CoveredNode};
 use wire::{Kind, Level, Ref, Server, View};
 
@@ -157,7 +158,7 @@ fn scrape(node: &CoveredNode) -> AnyView {
     let mut add = |name: &str, value: String| facts.push(format!("{name} {value}"));
     if node.heard > 0 {
         add(text!("Last scrape"), nav.age(node.heard));
-        add(text!("Took"), format!("{} ms, {} B", node.took, node.bytes));
+        add(text!("Took"), format!("{} ms, {}", node.took, format::both(f64::from(node.bytes), Metric::Memory)));
     }
     if node.window.is_finite() {
         add(text!("Sample age"), seconds(node.age));
