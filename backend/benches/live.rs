@@ -45,6 +45,7 @@ fn pod(id: u64, phase: &str) -> Pod {
         started: None,
         containers: Box::new([]),
         conditions: Box::new([]),
+        ended: Box::new([]),
         readiness_gates: Box::new([]),
     }
 }

@@ -40,9 +40,9 @@ async fn main() -> anyhow::Result<()> {
     let address = arguments.next().context("usage: hostile HOST:PORT COOKIE PROOF [COOKIE PROOF]…")?;
     let pairs: Vec<String> = arguments.collect();
     let mut browsers = tokio::task::JoinSet::new();
-    for (n, pair) in pairs.chunks_exact(2).enumerate() {
+    for (pair, malice) in pairs.chunks_exact(2).zip(ALL.into_iter().cycle()) {
         let [cookie, proof] = pair else { continue };
-        let (address, cookie, proof, malice) = (address.clone(), cookie.clone(), proof.clone(), ALL[n % ALL.len()]);
+        let (address, cookie, proof) = (address.clone(), cookie.clone(), proof.clone());
         browsers.spawn(async move {
             loop {
                 // To be thrown out is what is to be expected.
@@ -116,10 +116,11 @@ fn asks(malice: Malice, turn: u32) -> Vec<Message> {
         }
         Malice::Babbles => vec![Message::Binary(vec![0xff; 60_000].into())],
         Malice::Draws => {
-            let namespaces = Vec::new;
-            let views =
-                [View::Overview { namespaces: namespaces() }, View::Map { namespaces: namespaces() }, View::Coverage];
-            let view = views[turn as usize % views.len()].clone();
+            let view = match turn % 3 {
+                0 => View::Overview { namespaces: Vec::new() },
+                1 => View::Map { namespaces: Vec::new() },
+                _ => View::Coverage,
+            };
             let frame =
                 if turn == 1 { Browser::Open { sub: Sub(1), view } } else { Browser::Alter { sub: Sub(1), view } };
             vec![say(&frame)]

@@ -1,4 +1,5 @@
 //! Which kubelets are asked, how, and what is kept of what they say while nodes come, go and fail.
+#![expect(clippy::unwrap_used, reason = "helpers of tests; clippy.toml lets off only the tests themselves")]
 
 mod kubelets;
 

@@ -27,7 +27,7 @@ async fn client(cluster: &Cluster, who: Who) -> kube::Client {
 
 fn config() -> Config {
     let service = ("kube-system".to_owned(), "taffrail".to_owned());
-    let names = aggregation::names(&service, [127, 0, 0, 1].into(), &"https://127.0.0.1:6443".parse().unwrap());
+    let names = aggregation::names(&service, [127, 0, 0, 1].into(), &[], &"https://127.0.0.1:6443".parse().unwrap());
     Config { secret: SECRET.into(), service, manage: true, names }
 }
 
