@@ -1,6 +1,5 @@
 //! What API servers do in their corners, and clients rely on: how paths and parameters are read, what is asked about them,
 //! and in which words they are refused.
-#![expect(clippy::unwrap_used, reason = "helpers of tests; clippy.toml lets off only the tests themselves")]
 
 mod metrics;
 
