@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { list, metricsServer, slice } from '../lib/peer.js';
 import { apply, image, serve } from '../lib/real.js';
-import { kubectl, taffrail } from '../lib/taffrail.js';
+import { kubectl, taffrail, tryKubectl } from '../lib/taffrail.js';
 
 const works = 60; // seconds
 /** Both read kubelets every 10 s, which measure every 10 to 20 s, and the autoscaler looks every 5 s: how the three fall. */
@@ -60,6 +60,8 @@ async function cycle(name) {
     return { up, down: Date.now() / 1000 - until };
   } finally {
     kubectl(['delete', 'hpa,deployment', name, '--wait=false']);
+    // Pods that end change the interfaces, and the browser of the next journey drops what it is loading. There may be none.
+    tryKubectl(['wait', '--for=delete', 'pod', '-l', `app=${name}`, '--timeout=60s']);
   }
 }
 

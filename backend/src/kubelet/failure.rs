@@ -134,9 +134,7 @@ impl Failure {
             _ => say,
         }
     }
-}
 
-impl Failure {
     fn pin_changed(&self) -> Option<&PinChanged> {
         let Self::Tls(error) = self else { return None };
         other(error)?.downcast_ref()

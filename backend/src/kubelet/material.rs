@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::warn;
 
 /// A token's file is read again after this.
 const TOKEN_AGE: Duration = Duration::from_secs(60);
@@ -95,10 +95,7 @@ impl Material {
                 for der in CertificateDer::pem_slice_iter(bytes) {
                     let der = der.map_err(pem)?;
                     authorities.certificates.insert(der.to_vec());
-                    // One that is no authority is trusted as itself alone.
-                    if let Err(error) = authorities.roots.add(der) {
-                        debug!(%error, "a trusted certificate is no authority");
-                    }
+                    authorities.roots.add(der).map_err(|error| Failure::Credentials(error.to_string()))?;
                 }
             }
             Some(Arc::new(authorities))
@@ -133,13 +130,13 @@ impl Material {
 
 /// Authority, client certificate and key: the flags' files, else those of our account.
 pub(super) fn files(config: &Config, credentials: &KubeletCredentials) -> [Option<PathBuf>; 3] {
-    let flags = [&config.certificate_authority, &config.client_certificate, &config.client_key];
+    let [authority, certificate, key] = credentials.files.clone();
+    let authority = config.certificate_authority.clone().or(authority);
     // A certificate of the flags with the key of the account would be no pair.
-    let pair = config.client_certificate.is_some();
-    let [authority, certificate, key] = &credentials.files;
-    let own = [authority, if pair { &None } else { certificate }, if pair { &None } else { key }];
-    [0, 1, 2]
-        .map(|n| flags.get(n).and_then(|path| (*path).clone()).or_else(|| own.get(n).and_then(|path| (*path).clone())))
+    match (&config.client_certificate, &config.client_key) {
+        (None, None) => [authority, certificate, key],
+        (certificate, key) => [authority, certificate.clone(), key.clone()],
+    }
 }
 
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Failure {
